@@ -1,0 +1,1 @@
+"""Our hands on servers: settings, clock, log, Kafka, Cassandra, PostgreSQL, and the command line's entrance."""

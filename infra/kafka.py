@@ -1,0 +1,133 @@
+"""Kafka: clients configured from the settings, topics made from their declarations, dead letters."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from infra.clock import market_clock
+from infra.errors import UserError
+from infra.metrics import DEAD_LETTERS
+from infra.settings import Settings, settings
+from schemas.codec import encode
+from schemas.market import DeadLetter
+from schemas.topics import TOPICS, Topic
+
+
+def common(of: Settings | None = None) -> dict[str, Any]:
+    """What every client needs: addresses and security."""
+    chosen = of or settings()
+    return {"bootstrap.servers": chosen.kafka_servers, **chosen.kafka_security}
+
+
+def producer(of: Settings | None = None, **more: Any) -> Producer:
+    """A producer that waits for all replicas, keeps order, and holds on for five minutes when the log is away."""
+    config = {
+        "acks": "all",
+        "enable.idempotence": True,
+        "compression.type": "lz4",
+        "linger.ms": 0,
+        "delivery.timeout.ms": 300_000,
+        "queue.buffering.max.kbytes": 262_144,
+        "log_level": 2,
+    }
+    return Producer(common(of) | config | more)
+
+
+def consumer(group: str, of: Settings | None = None, **more: Any) -> Consumer:
+    """A consumer of a group; commits only what it is told to."""
+    config = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest", "log_level": 2}
+    return Consumer(common(of) | config | more)
+
+
+def admin(of: Settings | None = None) -> AdminClient:
+    """An administration client."""
+    return AdminClient(common(of) | {"log_level": 2})
+
+
+def partitions_of(topic: Topic, of: Settings | None = None) -> int:
+    """How many partitions a topic is made with."""
+    return topic.partitions or (of or settings()).partitions
+
+
+def make_topics(of: Settings | None = None) -> list[str]:
+    """Makes the declared topics that are missing; returns their names. UserError when Kafka refuses."""
+    chosen = of or settings()
+    client = admin(chosen)
+    there = client.list_topics(timeout=10).topics
+    missing = [topic for name, topic in TOPICS.items() if name not in there]
+    new = [
+        NewTopic(t.name, partitions_of(t, chosen), chosen.kafka_replication, config=t.config) for t in missing
+    ]
+    for name, done in (client.create_topics(new) if new else {}).items():
+        try:
+            done.result(30)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise UserError(f"Kafka refused to make topic {name}: {error.args[0].str()}") from error
+    for name, topic in TOPICS.items():
+        if name in there and len(there[name].partitions) < partitions_of(topic, chosen):
+            grown = client.create_partitions([NewPartitions(name, partitions_of(topic, chosen))])
+            grown[name].result(30)
+    return [topic.name for topic in missing]
+
+
+def read_compacted(
+    topic: Topic, partitions: Iterable[int] | None = None, of: Settings | None = None, timeout_s: float = 30
+) -> Iterable[Message]:
+    """Every message of these partitions (all by default) from the first to the last there is now, tombstones too."""
+    chosen = of or settings()
+    reader = consumer("reader", chosen, **{"enable.partition.eof": True})
+    try:
+        wanted = range(partitions_of(topic, chosen)) if partitions is None else list(partitions)
+        spans = {p: reader.get_watermark_offsets(TopicPartition(topic.name, p), timeout=timeout_s) for p in wanted}
+        open_partitions = {p for p, (low, high) in spans.items() if high > low}
+        reader.assign([TopicPartition(topic.name, p, spans[p][0]) for p in open_partitions])
+        while open_partitions:
+            message = reader.poll(timeout_s)
+            if message is None:
+                raise UserError(f"Kafka did not give topic {topic.name} within {timeout_s:.0f} s; see `./portfolio status`.")
+            if message.error():
+                if message.error().code() == KafkaError._PARTITION_EOF:
+                    open_partitions.discard(message.partition())
+                    continue
+                raise KafkaException(message.error())
+            if message.offset() + 1 >= spans[message.partition()][1]:
+                open_partitions.discard(message.partition())
+            yield message
+    finally:
+        reader.close()
+
+
+def dead_letter(
+    to: Producer, topic: Topic, reason: str, payload: bytes, *, source: str, partition: int = -1, offset: int = -1
+) -> None:
+    """Puts unusable bytes aside with the reason, and counts them."""
+    letter = DeadLetter(topic.name, partition, offset, reason, payload, source, market_clock().now_us())
+    DEAD_LETTERS.labels(topic.name).inc()
+    with contextlib.suppress(BufferError):  # a full queue must not stop the stream; the count still tells
+        to.produce(topic.dead_letters.name, encode(letter))
+
+
+def flush(to: Producer, timeout_s: float = 30) -> None:
+    """Waits until everything produced is acknowledged; UserError when it is not in time."""
+    if left := to.flush(timeout_s):
+        raise UserError(f"Kafka at {settings().kafka_servers} did not take {left} records within {timeout_s:.0f} s.")
+
+
+def produce_all(records: Iterable[tuple[Topic, int | None, str, Any]], of: Settings | None = None) -> None:
+    """Writes records (topic, partition or None, key, record or None for a tombstone) and waits for them."""
+    to = producer(of)
+    failed: list[str] = []
+    note: Callable[[Any, Any], None] = lambda error, _: failed.append(str(error)) if error else None  # noqa: E731
+    for topic, partition, key, record in records:
+        value = None if record is None else encode(record)
+        to.produce(topic.name, value, key.encode(), **({} if partition is None else {"partition": partition}), callback=note)
+        to.poll(0)
+    flush(to)
+    if failed:
+        raise UserError(f"Kafka refused a record: {failed[0]}")

@@ -1,0 +1,168 @@
+"""Records to Avro bytes and back.
+
+A message is Avro's *single-object encoding*: ``C3 01``, the CRC-64-AVRO fingerprint of the writer's schema
+(8 bytes, little-endian), then the Avro body. So a message says which schema it was written with, and no
+registry is needed: the schemas lie in ``schemas/avro`` as ``<record>.v<n>.avsc``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import types
+import typing
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import fastavro
+from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
+
+from schemas.ticks import TickBatch
+
+AVRO = Path(__file__).parent / "avro"
+MARKER = b"\xc3\x01"
+HEADER = 10
+R = TypeVar("R")
+
+
+class UndecodableError(ValueError):
+    """The bytes are not a record of the wanted kind; the message says what is wrong with them."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Schema:
+    name: str  # the record's name
+    version: int
+    parsed: Any
+    header: bytes
+
+
+@cache
+def _schemas() -> dict[str, list[_Schema]]:
+    """All schemas by record name, oldest version first."""
+    found: dict[str, list[_Schema]] = {}
+    for path in sorted(AVRO.glob("*.avsc")):
+        parsed = parse_schema(fastavro.schema.load_schema(str(path)))
+        crc = fingerprint(to_parsing_canonical_form(parsed), "CRC-64-AVRO")
+        name = parsed["name"].rsplit(".", 1)[-1]
+        version = int(path.name.split(".")[1].removeprefix("v"))
+        found.setdefault(name, []).append(_Schema(name, version, parsed, MARKER + bytes.fromhex(crc)))
+    for versions in found.values():
+        versions.sort(key=lambda schema: schema.version)
+    return found
+
+
+@cache
+def _by_header() -> dict[bytes, _Schema]:
+    return {schema.header: schema for versions in _schemas().values() for schema in versions}
+
+
+@cache
+def _newest(record: type[Any]) -> _Schema:
+    return _schemas()[record.__name__][-1]
+
+
+def encode(record: Any) -> bytes:
+    """The message bytes of a record of ``schemas``."""
+    schema = _newest(type(record))
+    out = io.BytesIO()
+    out.write(schema.header)
+    fastavro.schemaless_writer(out, schema.parsed, _to_avro(record))
+    return out.getvalue()
+
+
+def decode(record: type[R], message: bytes) -> R:
+    """The record that a message holds. UndecodableError when it holds anything else."""
+    writer = _by_header().get(message[:HEADER])
+    if writer is None:
+        raise UndecodableError(f"no schema is known for the message's first bytes {message[:HEADER].hex() or '(empty)'}")
+    reader = _newest(record)
+    if writer.name != reader.name:
+        raise UndecodableError(f"the message holds a {writer.name}, not a {reader.name}")
+    body = io.BytesIO(message)
+    body.seek(HEADER)
+    try:
+        if writer is reader:
+            values = fastavro.schemaless_reader(body, writer.parsed, None)
+        else:
+            values = fastavro.schemaless_reader(body, writer.parsed, reader.parsed)
+    except Exception as error:  # fastavro raises whatever a broken body leads it to
+        raise UndecodableError(f"a broken {reader.name}: {error or type(error).__name__}") from error
+    if body.read(1):
+        raise UndecodableError(f"a {reader.name} with bytes left over")
+    return _from_avro(record, typing.cast("dict[str, Any]", values))
+
+
+def decode_any(message: bytes) -> dict[str, Any]:
+    """The fields of a message of any known schema, for people and tools; UndecodableError otherwise."""
+    writer = _by_header().get(message[:HEADER])
+    if writer is None:
+        raise UndecodableError(f"no schema is known for the message's first bytes {message[:HEADER].hex() or '(empty)'}")
+    try:
+        values = fastavro.schemaless_reader(io.BytesIO(message[HEADER:]), writer.parsed, None)
+    except Exception as error:
+        raise UndecodableError(f"a broken {writer.name}: {error or type(error).__name__}") from error
+    return typing.cast("dict[str, Any]", values)
+
+
+@cache
+def _field_names(record: type[Any]) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(record))
+
+
+@cache
+def _tuple_fields(record: type[Any]) -> tuple[str, ...]:
+    hints = typing.get_type_hints(record)
+    return tuple(name for name, hint in hints.items() if typing.get_origin(hint) is tuple)
+
+
+def _to_avro(record: Any) -> dict[str, Any]:
+    if isinstance(record, TickBatch):
+        return record.to_avro()
+    return {name: getattr(record, name) for name in _field_names(type(record))}
+
+
+def _from_avro(record: type[R], values: dict[str, Any]) -> R:
+    if record is TickBatch:
+        try:
+            return typing.cast("R", TickBatch.from_avro(values))
+        except ValueError as error:
+            raise UndecodableError(f"a broken TickBatch: {error}") from error
+    for name in _tuple_fields(record):
+        values[name] = tuple(values[name])
+    return record(**values)
+
+
+def from_json(record: type[R], values: dict[str, Any]) -> R:
+    """A record from JSON fields, as in ``schemas/examples`` and as people write them. ValueError says what is wrong."""
+    names = _field_names(record)
+    unknown = sorted(set(values) - set(names))
+    if unknown:
+        raise ValueError(f"{record.__name__} has no field {unknown[0]!r}; it has {', '.join(names)}")
+    hints = typing.get_type_hints(record)
+    try:
+        made = record(**values)
+    except TypeError as error:
+        raise ValueError(f"{record.__name__}: {str(error).split(') ', 1)[-1]}") from error
+    for name in names:
+        _check(record, name, getattr(made, name), hints[name])
+    return made
+
+
+def _check(record: type[Any], name: str, value: Any, hint: Any) -> None:
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise ValueError(f"{record.__name__}.{name} is one of {', '.join(map(str, typing.get_args(hint)))}, not {value!r}")
+        return
+    if origin in (typing.Union, types.UnionType):
+        return
+    wanted = origin or hint
+    fits = isinstance(value, (int, float) if wanted is float else wanted) and not (
+        isinstance(value, bool) and wanted is not bool
+    )
+    if wanted is tuple:
+        fits = isinstance(value, (tuple, list))
+    if not fits:
+        raise ValueError(f"{record.__name__}.{name} is a {wanted.__name__}, not {value!r}")

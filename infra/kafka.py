@@ -84,13 +84,17 @@ def read_compacted(
     reader = consumer("reader", chosen, **{"enable.partition.eof": True})
     try:
         wanted = range(partitions_of(topic, chosen)) if partitions is None else list(partitions)
-        spans = {p: reader.get_watermark_offsets(TopicPartition(topic.name, p), timeout=timeout_s) for p in wanted}
+        spans = {
+            p: reader.get_watermark_offsets(TopicPartition(topic.name, p), timeout=timeout_s) for p in wanted
+        }
         open_partitions = {p for p, (low, high) in spans.items() if high > low}
         reader.assign([TopicPartition(topic.name, p, spans[p][0]) for p in open_partitions])
         while open_partitions:
             message = reader.poll(timeout_s)
             if message is None:
-                raise UserError(f"Kafka did not give topic {topic.name} within {timeout_s:.0f} s; see `./portfolio status`.")
+                raise UserError(
+                    f"Kafka did not give topic {topic.name} within {timeout_s:.0f} s; see `./portfolio status`."
+                )
             if message.error():
                 if message.error().code() == KafkaError._PARTITION_EOF:
                     open_partitions.discard(message.partition())
@@ -104,7 +108,14 @@ def read_compacted(
 
 
 def dead_letter(
-    to: Producer, topic: Topic, reason: str, payload: bytes, *, source: str, partition: int = -1, offset: int = -1
+    to: Producer,
+    topic: Topic,
+    reason: str,
+    payload: bytes,
+    *,
+    source: str,
+    partition: int = -1,
+    offset: int = -1,
 ) -> None:
     """Puts unusable bytes aside with the reason, and counts them."""
     letter = DeadLetter(topic.name, partition, offset, reason, payload, source, market_clock().now_us())
@@ -116,7 +127,9 @@ def dead_letter(
 def flush(to: Producer, timeout_s: float = 30) -> None:
     """Waits until everything produced is acknowledged; UserError when it is not in time."""
     if left := to.flush(timeout_s):
-        raise UserError(f"Kafka at {settings().kafka_servers} did not take {left} records within {timeout_s:.0f} s.")
+        raise UserError(
+            f"Kafka at {settings().kafka_servers} did not take {left} records within {timeout_s:.0f} s."
+        )
 
 
 def produce_all(records: Iterable[tuple[Topic, int | None, str, Any]], of: Settings | None = None) -> None:
@@ -126,7 +139,13 @@ def produce_all(records: Iterable[tuple[Topic, int | None, str, Any]], of: Setti
     note: Callable[[Any, Any], None] = lambda error, _: failed.append(str(error)) if error else None  # noqa: E731
     for topic, partition, key, record in records:
         value = None if record is None else encode(record)
-        to.produce(topic.name, value, key.encode(), **({} if partition is None else {"partition": partition}), callback=note)
+        to.produce(
+            topic.name,
+            value,
+            key.encode(),
+            **({} if partition is None else {"partition": partition}),
+            callback=note,
+        )
         to.poll(0)
     flush(to)
     if failed:

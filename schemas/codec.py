@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import types
 import typing
 from functools import cache
@@ -58,6 +59,14 @@ def _by_header() -> dict[bytes, _Schema]:
     return {schema.header: schema for versions in _schemas().values() for schema in versions}
 
 
+def _writer_of(message: bytes) -> _Schema:
+    try:
+        return _by_header()[message[:HEADER]]
+    except KeyError:
+        start = message[:HEADER].hex() or "(empty)"
+        raise UndecodableError(f"no schema is known for the message's first bytes {start}") from None
+
+
 @cache
 def _newest(record: type[Any]) -> _Schema:
     return _schemas()[record.__name__][-1]
@@ -73,10 +82,13 @@ def encode(record: Any) -> bytes:
 
 
 def decode(record: type[R], message: bytes) -> R:
-    """The record that a message holds. UndecodableError when it holds anything else."""
-    writer = _by_header().get(message[:HEADER])
-    if writer is None:
-        raise UndecodableError(f"no schema is known for the message's first bytes {message[:HEADER].hex() or '(empty)'}")
+    """The record that a message holds. UndecodableError when it holds anything else.
+
+    A JSON object with the record's fields is taken too (not for TickBatch), so that Kafka's own tools can write it.
+    """
+    if message[:1] == b"{" and record is not TickBatch:
+        return _decode_json(record, message)
+    writer = _writer_of(message)
     reader = _newest(record)
     if writer.name != reader.name:
         raise UndecodableError(f"the message holds a {writer.name}, not a {reader.name}")
@@ -94,11 +106,18 @@ def decode(record: type[R], message: bytes) -> R:
     return _from_avro(record, typing.cast("dict[str, Any]", values))
 
 
+def _decode_json(record: type[R], message: bytes) -> R:
+    try:
+        return from_json(record, json.loads(message))
+    except (ValueError, TypeError) as error:
+        raise UndecodableError(f"a JSON message that is no {record.__name__}: {error}") from error
+
+
 def decode_any(message: bytes) -> dict[str, Any]:
     """The fields of a message of any known schema, for people and tools; UndecodableError otherwise."""
-    writer = _by_header().get(message[:HEADER])
-    if writer is None:
-        raise UndecodableError(f"no schema is known for the message's first bytes {message[:HEADER].hex() or '(empty)'}")
+    if message[:1] == b"{":
+        return typing.cast("dict[str, Any]", json.loads(message))
+    writer = _writer_of(message)
     try:
         values = fastavro.schemaless_reader(io.BytesIO(message[HEADER:]), writer.parsed, None)
     except Exception as error:
@@ -154,7 +173,9 @@ def _check(record: type[Any], name: str, value: Any, hint: Any) -> None:
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
         if value not in typing.get_args(hint):
-            raise ValueError(f"{record.__name__}.{name} is one of {', '.join(map(str, typing.get_args(hint)))}, not {value!r}")
+            raise ValueError(
+                f"{record.__name__}.{name} is one of {', '.join(map(str, typing.get_args(hint)))}, not {value!r}"
+            )
         return
     if origin in (typing.Union, types.UnionType):
         return

@@ -49,14 +49,14 @@ class Subscription:
 
     The record lies in the partition of ``subscriptions`` whose owner streams it (a *slot*), which may change
     when the load is evened out; ``partition`` is the partition of ``ticks``, which never changes while the
-    instrument stays subscribed: one instrument, one order.
+    instrument stays subscribed: one instrument, one order. A person may write just the instrument.
     """
 
     instrument: str
-    provider: str
-    token: int
-    mode: Mode
-    partition: int
+    provider: str = "kite"
+    token: int = 0  # 0: to be looked up among the instruments
+    mode: Mode = "full"
+    partition: int = -1  # -1: not given one yet
 
 
 @dataclass(frozen=True, slots=True)

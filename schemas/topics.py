@@ -38,19 +38,36 @@ class Topic:
     def config(self) -> dict[str, str]:
         """Kafka's own configuration entries for it."""
         if self.kept_ms == COMPACTED:
-            return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": str(HOUR_MS)}
+            return {
+                "cleanup.policy": "compact",
+                "min.cleanable.dirty.ratio": "0.1",
+                "segment.ms": str(HOUR_MS),
+            }
         return {"cleanup.policy": "delete", "retention.ms": str(self.kept_ms)}
 
     @property
     def dead_letters(self) -> Topic:
         """The topic to which its unusable records go."""
         return Topic(
-            f"{self.name}-dlq", f"as {self.name}", DeadLetter, 30 * DAY_MS, "any reader", "a person", partitions=1
+            f"{self.name}-dlq",
+            f"as {self.name}",
+            DeadLetter,
+            30 * DAY_MS,
+            "any reader",
+            "a person",
+            partitions=1,
         )
 
 
 INSTRUMENTS = Topic(
-    "instruments", "instrument", Instrument, COMPACTED, "producers/*/instruments", "all", 1, has_dead_letters=True
+    "instruments",
+    "instrument",
+    Instrument,
+    COMPACTED,
+    "producers/*/instruments",
+    "all",
+    1,
+    has_dead_letters=True,
 )
 SUBSCRIPTIONS = Topic(
     "subscriptions", "instrument", Subscription, COMPACTED, "console, CLI, feed balancer", "feed workers",

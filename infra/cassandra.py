@@ -14,11 +14,7 @@ def connect(of: Settings | None = None, *, keyspace: bool = True) -> Session:
     """A session on the keyspace (or on none, to make it). UserError when no contact point answers."""
     chosen = of or settings()
     points = chosen.cassandra_points
-    login = (
-        PlainTextAuthProvider(chosen.cassandra_user, chosen.cassandra_password)
-        if chosen.cassandra_user
-        else None
-    )
+    login = PlainTextAuthProvider(chosen.cassandra_user, chosen.cassandra_password) if chosen.cassandra_user else None
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(chosen.cassandra_datacenter)),
         request_timeout=20,

@@ -114,9 +114,7 @@ def start_clock(home: Path, speed: float, wall_us: int | None = None) -> Session
         clock = SessionClock(wall - int(elapsed / speed), day, speed)
     else:
         today = datetime.fromtimestamp(wall / 1e6, UTC).astimezone(calendar_of(EXCHANGE).zone).date()
-        day = next(
-            d for d in (today - timedelta(days=n) for n in range(30)) if calendar_of(EXCHANGE).session(d)
-        )
+        day = next(d for d in (today - timedelta(days=n) for n in range(30)) if calendar_of(EXCHANGE).session(d))
         clock = SessionClock(wall - int(HEAD_START_US / speed), day, speed)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(clock.to_json()), encoding="utf-8")

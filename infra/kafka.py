@@ -60,9 +60,7 @@ def make_topics(of: Settings | None = None) -> list[str]:
     client = admin(chosen)
     there = client.list_topics(timeout=10).topics
     missing = [topic for name, topic in TOPICS.items() if name not in there]
-    new = [
-        NewTopic(t.name, partitions_of(t, chosen), chosen.kafka_replication, config=t.config) for t in missing
-    ]
+    new = [NewTopic(t.name, partitions_of(t, chosen), chosen.kafka_replication, config=t.config) for t in missing]
     for name, done in (client.create_topics(new) if new else {}).items():
         try:
             done.result(30)
@@ -84,9 +82,7 @@ def read_compacted(
     reader = consumer("reader", chosen, **{"enable.partition.eof": True})
     try:
         wanted = range(partitions_of(topic, chosen)) if partitions is None else list(partitions)
-        spans = {
-            p: reader.get_watermark_offsets(TopicPartition(topic.name, p), timeout=timeout_s) for p in wanted
-        }
+        spans = {p: reader.get_watermark_offsets(TopicPartition(topic.name, p), timeout=timeout_s) for p in wanted}
         open_partitions = {p for p, (low, high) in spans.items() if high > low}
         reader.assign([TopicPartition(topic.name, p, spans[p][0]) for p in open_partitions])
         while open_partitions:
@@ -127,9 +123,7 @@ def dead_letter(
 def flush(to: Producer, timeout_s: float = 30) -> None:
     """Waits until everything produced is acknowledged; UserError when it is not in time."""
     if left := to.flush(timeout_s):
-        raise UserError(
-            f"Kafka at {settings().kafka_servers} did not take {left} records within {timeout_s:.0f} s."
-        )
+        raise UserError(f"Kafka at {settings().kafka_servers} did not take {left} records within {timeout_s:.0f} s.")
 
 
 def produce_all(records: Iterable[tuple[Topic, int | None, str, Any]], of: Settings | None = None) -> None:

@@ -60,9 +60,7 @@ class Settings(BaseSettings):
     kite_api_secret: str = "simulator-secret"  # noqa: S105 - the simulator's, known to all
 
     feed_pool: str = Field(default="local", description="this computer's name among the feed pools")
-    feed_workers: int = Field(
-        default=1, ge=0, le=64, description="workers at the first start; later `feed workers N`"
-    )
+    feed_workers: int = Field(default=1, ge=0, le=64, description="workers at the first start; later `feed workers N`")
     feed_silence_s: float = 5.0
 
     clock: Literal["simulated", "wall"] = "simulated"
@@ -136,10 +134,7 @@ class Settings(BaseSettings):
     @property
     def cassandra_points(self) -> list[tuple[str, int]]:
         points = self.cassandra or f"127.0.0.1:{self.cassandra_port}"
-        return [
-            (host, int(port or 9042))
-            for host, _, port in (p.strip().partition(":") for p in points.split(","))
-        ]
+        return [(host, int(port or 9042)) for host, _, port in (p.strip().partition(":") for p in points.split(","))]
 
     @property
     def postgres_url(self) -> str:

@@ -1,0 +1,1 @@
+"""Every connection to a market or a broker: one folder per outside party. Producers and streams meet in topics."""

@@ -10,6 +10,7 @@ the same in every process, and never goes back.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -64,6 +65,7 @@ class SessionClock:
         self._coming = self._calendar.sessions_from(first_day)
         self._sessions: list[tuple[int, Session]] = []  # (market time elapsed at its open, session), in order
         self._end = 0
+        self._growing = threading.Lock()
 
     def now_us(self) -> int:
         """Market time now."""
@@ -86,9 +88,10 @@ class SessionClock:
         return self._anchor + int(elapsed / self.speed)
 
     def _grow(self) -> None:
-        session = next(self._coming)
-        self._sessions.append((self._end, session))
-        self._end += session.close_us - session.open_us
+        with self._growing:  # one session too many does no harm
+            session = next(self._coming)
+            self._sessions.append((self._end, session))
+            self._end += session.close_us - session.open_us
 
     def to_json(self) -> dict[str, object]:
         """What makes this clock again."""

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     kite_ws: str = Field(default="", description="Kite's websocket address; empty: the local simulator's")
     kite_api_key: str = "simulator"
     kite_api_secret: str = "simulator-secret"  # noqa: S105 - the simulator's, known to all
+    kite_connections: int = Field(default=3, ge=1, le=64, description="websockets that the API key allows (Kite: 3)")
 
     feed_pool: str = Field(default="local", description="this computer's name among the feed pools")
     feed_workers: int = Field(default=1, ge=0, le=64, description="workers at the first start; later `feed workers N`")

@@ -73,7 +73,6 @@ _TIMES: dict[TickKind, _Words] = _NONE | {
     TickKind.INDEX_FULL: (("exchange_us", 7),),
     TickKind.FULL: (("last_trade_us", 11), ("exchange_us", 15)),
 }
-_KNOWN = np.array(list(LENGTHS))
 _ABSENT = {"volume": -1, "oi": -1}
 _COLUMN_NAMES = tuple(name for name in COLUMNS if name not in ("instrument", "resumed_us"))
 
@@ -142,48 +141,38 @@ def _nothing() -> tuple[Column, _Columns]:
 
 def _mixed(frame: bytes, count: int, receive_us: int) -> Decoded:
     """A frame with packets of several kinds: each kind is gathered, decoded, and put back in its place."""
-    starts, lengths, broken = _walk(frame, count)
-    known = np.isin(lengths, _KNOWN)
-    if not known.all():
-        odd = int(np.flatnonzero(~known)[0])
-        broken = broken or f"packet {odd + 1} has an unknown length of {lengths[odd]} bytes"
-        starts, lengths = starts[known], lengths[known]
-    packed = np.frombuffer(frame, "u1")
-    token = np.empty(len(starts), "<u4")
-    has_depth = bool((lengths == 184).any())
-    columns = {
-        name: column.copy()
-        if not name.startswith("depth")
-        else np.zeros((len(starts) * has_depth, DEPTH_LEVELS), column.dtype)
-        for name, column in _defaults(TickKind.LTP, len(starts)).items()
-    }
-    for length in np.unique(lengths).tolist():
+    packets, broken = _split(frame, count)
+    lengths = np.array([len(packet) - 2 for packet in packets], np.intp)
+    token = np.empty(len(packets), "<u4")
+    columns = {name: column.copy() for name, column in _defaults(TickKind.LTP, len(packets)).items()}
+    if (lengths == 184).any():
+        columns |= {name: np.zeros((len(packets), DEPTH_LEVELS), dtype) for name, dtype in DEPTH.items()}
+    for length in set(lengths.tolist()):
         rows = np.flatnonzero(lengths == length)
-        layout = _LAYOUTS[length]
-        packets = packed[starts[rows, None] + np.arange(layout.itemsize)].view(layout)[:, 0]
-        token[rows], filled = _uniform(packets, LENGTHS[length], receive_us)
+        gathered = np.frombuffer(b"".join([packets[row] for row in rows.tolist()]), _LAYOUTS[length])
+        token[rows], filled = _uniform(gathered, LENGTHS[length], receive_us)
         columns["kind"][rows] = LENGTHS[length]
         for name, values in filled.items():
             columns[name][rows] = values
     return Decoded(token, columns, broken)
 
 
-def _walk(frame: bytes, count: int) -> tuple[Column, Column, str]:
-    """Where each whole packet starts (at its length field), its length, and what is wrong after the last of them."""
-    starts: list[int] = []
-    lengths: list[int] = []
+def _split(frame: bytes, count: int) -> tuple[list[bytes], str]:
+    """The whole packets of known kinds, each with its length field, and the first thing that is wrong."""
+    packets: list[bytes] = []
     at, end, broken = 2, len(frame), ""
-    for number in range(count):
+    for number in range(1, count + 1):
         if at + 2 > end:
-            broken = f"the frame ends after {number} of {count} packets"
-            break
+            return packets, broken or f"the frame ends after {number - 1} of {count} packets"
         length = frame[at] << 8 | frame[at + 1]
-        if at + 2 + length > end:
-            broken = f"packet {number + 1} of {count} is cut off"
-            break
-        starts.append(at)
-        lengths.append(length)
-        at += 2 + length
-    if not broken and at != end:
-        broken = f"{end - at} bytes follow the last packet"
-    return np.array(starts, np.intp), np.array(lengths, np.intp), broken
+        after = at + 2 + length
+        if after > end:
+            return packets, broken or f"packet {number} of {count} is cut off"
+        if length in LENGTHS:
+            packets.append(frame[at:after])
+        else:
+            broken = broken or f"packet {number} has an unknown length of {length} bytes"
+        at = after
+    if at != end:
+        broken = broken or f"{end - at} bytes follow the last packet"
+    return packets, broken

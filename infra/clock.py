@@ -10,6 +10,7 @@ the same in every process, and never goes back.
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -28,7 +29,10 @@ HEAD_START_US = 45 * 60_000_000  # a newcomer's first session has already run th
 class Clock(Protocol):
     """Market time in microseconds since the epoch, UTC."""
 
-    speed: float
+    @property
+    def speed(self) -> float:
+        """Market seconds in a second of the wall clock."""
+        ...
 
     def now_us(self) -> int:
         """Market time now."""
@@ -120,7 +124,9 @@ def start_clock(home: Path, speed: float, wall_us: int | None = None) -> Session
         day = next(d for d in (today - timedelta(days=n) for n in range(30)) if calendar_of(EXCHANGE).session(d))
         clock = SessionClock(wall - int(HEAD_START_US / speed), day, speed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(clock.to_json()), encoding="utf-8")
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps(clock.to_json()), encoding="utf-8")
+    fresh.replace(path)  # another process never reads half of it
     return clock
 
 
@@ -132,6 +138,9 @@ def read_clock(path: Path) -> SessionClock:
 
 @cache
 def market_clock(of: Settings | None = None) -> Clock:
-    """This process's clock, by the settings."""
+    """This process's clock, by the settings. A home's speed is what it was started with (``up --speed``)."""
     chosen = of or settings()
-    return WallClock() if chosen.clock == "wall" else start_clock(chosen.home, chosen.clock_speed)
+    if chosen.clock == "wall":
+        return WallClock()
+    path = clock_file(chosen.home)
+    return read_clock(path) if path.exists() else start_clock(chosen.home, chosen.clock_speed)

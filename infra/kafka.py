@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -24,9 +24,9 @@ def common(of: Settings | None = None) -> dict[str, Any]:
     return {"bootstrap.servers": chosen.kafka_servers, **chosen.kafka_security}
 
 
-def producer(of: Settings | None = None, **more: Any) -> Producer:
+def producer(of: Settings | None = None, config: Mapping[str, Any] | None = None) -> Producer:
     """A producer that waits for all replicas, keeps order, and holds on for five minutes when the log is away."""
-    config = {
+    ours = {
         "acks": "all",
         "enable.idempotence": True,
         "compression.type": "lz4",
@@ -35,13 +35,13 @@ def producer(of: Settings | None = None, **more: Any) -> Producer:
         "queue.buffering.max.kbytes": 262_144,
         "log_level": 2,
     }
-    return Producer(common(of) | config | more)
+    return Producer(common(of) | ours | dict(config or {}))
 
 
-def consumer(group: str, of: Settings | None = None, **more: Any) -> Consumer:
-    """A consumer of a group; commits only what it is told to."""
-    config = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest", "log_level": 2}
-    return Consumer(common(of) | config | more)
+def consumer(group: str, of: Settings | None = None, config: Mapping[str, Any] | None = None) -> Consumer:
+    """A consumer of a group; commits only what it is told to. ``config``: further librdkafka settings."""
+    ours = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest", "log_level": 2}
+    return Consumer(common(of) | ours | dict(config or {}))
 
 
 def admin(of: Settings | None = None) -> AdminClient:
@@ -79,7 +79,7 @@ def read_compacted(
 ) -> Iterable[Message]:
     """Every message of these partitions (all by default) from the first to the last there is now, tombstones too."""
     chosen = of or settings()
-    reader = consumer("reader", chosen, **{"enable.partition.eof": True})
+    reader = consumer("reader", chosen, {"enable.partition.eof": True})
     try:
         wanted = range(partitions_of(topic, chosen)) if partitions is None else list(partitions)
         spans = {p: reader.get_watermark_offsets(TopicPartition(topic.name, p), timeout=timeout_s) for p in wanted}

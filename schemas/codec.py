@@ -67,7 +67,6 @@ def _writer_of(message: bytes) -> _Schema:
         raise UndecodableError(f"no schema is known for the message's first bytes {start}") from None
 
 
-@cache
 def _newest(record: type[Any]) -> _Schema:
     return _schemas()[record.__name__][-1]
 
@@ -116,7 +115,10 @@ def _decode_json(record: type[R], message: bytes) -> R:
 def decode_any(message: bytes) -> dict[str, Any]:
     """The fields of a message of any known schema, for people and tools; UndecodableError otherwise."""
     if message[:1] == b"{":
-        return typing.cast("dict[str, Any]", json.loads(message))
+        try:
+            return typing.cast("dict[str, Any]", json.loads(message))
+        except ValueError as error:
+            raise UndecodableError(f"broken JSON: {error}") from error
     writer = _writer_of(message)
     try:
         values = fastavro.schemaless_reader(io.BytesIO(message[HEADER:]), writer.parsed, None)
@@ -125,21 +127,23 @@ def decode_any(message: bytes) -> dict[str, Any]:
     return typing.cast("dict[str, Any]", values)
 
 
-@cache
-def _field_names(record: type[Any]) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(record))
+class _Shapes(dict[type[Any], tuple[tuple[str, ...], tuple[str, ...]]]):
+    """Of each record: the names of its fields, and of those that are tuples (arrays in Avro)."""
+
+    def __missing__(self, record: type[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        hints = typing.get_type_hints(record)
+        names = tuple(f.name for f in dataclasses.fields(record))
+        self[record] = names, tuple(name for name in names if typing.get_origin(hints[name]) is tuple)
+        return self[record]
 
 
-@cache
-def _tuple_fields(record: type[Any]) -> tuple[str, ...]:
-    hints = typing.get_type_hints(record)
-    return tuple(name for name, hint in hints.items() if typing.get_origin(hint) is tuple)
+_shapes = _Shapes()
 
 
 def _to_avro(record: Any) -> dict[str, Any]:
     if isinstance(record, TickBatch):
         return record.to_avro()
-    return {name: getattr(record, name) for name in _field_names(type(record))}
+    return {name: getattr(record, name) for name in _shapes[type(record)][0]}
 
 
 def _from_avro(record: type[R], values: dict[str, Any]) -> R:
@@ -148,14 +152,14 @@ def _from_avro(record: type[R], values: dict[str, Any]) -> R:
             return typing.cast("R", TickBatch.from_avro(values))
         except ValueError as error:
             raise UndecodableError(f"a broken TickBatch: {error}") from error
-    for name in _tuple_fields(record):
+    for name in _shapes[record][1]:
         values[name] = tuple(values[name])
     return record(**values)
 
 
 def from_json(record: type[R], values: dict[str, Any]) -> R:
     """A record from JSON fields, as in ``schemas/examples`` and as people write them. ValueError says what is wrong."""
-    names = _field_names(record)
+    names = _shapes[record][0]
     unknown = sorted(set(values) - set(names))
     if unknown:
         raise ValueError(f"{record.__name__} has no field {unknown[0]!r}; it has {', '.join(names)}")

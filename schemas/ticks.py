@@ -100,9 +100,7 @@ class TickBatch:
         }
         for name in COLUMNS:
             column = getattr(self, name)
-            absent = _ABSENT.get(name, 0)
-            says_nothing = name not in _REQUIRED and not (column != absent).any()
-            record[name] = b"" if says_nothing else column.tobytes()
+            record[name] = column.tobytes() if _says_something(name, column) else b""
         for name in DEPTH:
             record[name] = getattr(self, name).tobytes()
         return record
@@ -128,6 +126,12 @@ class TickBatch:
         if count and int(values["instrument"].max()) >= len(names):
             raise ValueError("the batch refers to an instrument that it does not name")
         return cls(record["provider"], record["worker"], record["sent_us"], names, **values)
+
+
+def _says_something(name: str, column: Column) -> bool:
+    if name in _REQUIRED:
+        return True
+    return bool((column != _ABSENT[name]).any() if name in _ABSENT else column.any())
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,91 @@
+"""From a decoded frame to one TickBatch per partition: which token is which instrument, and where its ticks go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from producers.feed.provider import Decoded
+from schemas.market import Subscription
+from schemas.ticks import COLUMNS, DEPTH, Column, TickBatch
+
+_SPARSE = 4  # a batch with fewer ticks than a fourth of its partition's instruments names just those it holds
+
+_ROUTED = [name for name in (*COLUMNS, *DEPTH) if name != "instrument"]
+
+
+class Routes:
+    """The routing table of one provider's subscriptions, and which of them were interrupted.
+
+    Made anew when the subscriptions change; :meth:`split` is on the path of every tick.
+    """
+
+    def __init__(self, provider: str, worker: str, subscriptions: Iterable[Subscription]) -> None:
+        every = sorted(subscriptions, key=lambda s: s.token)
+        self._provider, self._worker = provider, worker
+        self._tokens = np.array([s.token for s in every], np.uint32)
+        self._partition = np.array([s.partition for s in every], np.intp)
+        self._instruments = np.array([s.instrument for s in every], object)
+        self._local = np.zeros(len(every), "<u2")  # an instrument's place among its partition's names
+        self._resumed = np.zeros(len(every), "<i8")
+        self._any_resumed = False
+        self.names: dict[int, tuple[str, ...]] = {}
+        for partition in np.unique(self._partition).tolist():
+            rows = np.flatnonzero(self._partition == partition)
+            self._local[rows] = np.arange(len(rows))
+            self.names[partition] = tuple(self._instruments[rows])
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def interrupted(self, tokens: Iterable[int], since_us: int) -> None:
+        """These tokens were covered only up to ``since_us``: their next tick says so."""
+        rows = np.flatnonzero(np.isin(self._tokens, np.fromiter(tokens, np.uint32)) & (self._resumed == 0))
+        self._resumed[rows] = since_us
+        self._any_resumed = bool(self._resumed.any())
+
+    def inherit(self, before: Routes) -> None:
+        """Takes over what the table before knew to be interrupted."""
+        for since in np.unique(before._resumed[before._resumed != 0]).tolist():
+            self.interrupted(before._tokens[before._resumed == since].tolist(), since)
+
+    def split(self, decoded: Decoded, sent_us: int) -> Iterator[tuple[int, TickBatch]]:
+        """The frame's ticks by partition, each in the frame's order; tokens no longer wanted are left out."""
+        if not len(self._tokens) or not len(decoded.token):
+            return
+        row = np.searchsorted(self._tokens, decoded.token)
+        row[row == len(self._tokens)] = 0
+        known = self._tokens[row] == decoded.token
+        order = np.argsort(self._partition[row], kind="stable") if known.all() else self._known_order(row, known)
+        row = row[order]
+        columns = {name: column[order] if len(column) else column for name, column in decoded.columns.items()}
+        columns["resumed_us"] = self._take_resumed(row)
+        partitions = self._partition[row]
+        starts = np.flatnonzero(np.diff(partitions, prepend=-1)).tolist()
+        for start, end in zip(starts, [*starts[1:], len(row)], strict=True):
+            partition, rows = int(partitions[start]), slice(start, end)
+            names, instrument = self._named(partition, row[rows])
+            part: dict[str, Any] = {name: columns[name][rows] for name in _ROUTED}
+            yield partition, TickBatch(self._provider, self._worker, sent_us, names, instrument, **part)
+
+    def _known_order(self, row: Column, known: Column) -> Column:
+        kept = np.flatnonzero(known)
+        return kept[np.argsort(self._partition[row[kept]], kind="stable")]
+
+    def _take_resumed(self, row: Column) -> Column:
+        if not self._any_resumed:
+            return np.zeros(len(row), "<i8")
+        resumed = self._resumed[row]
+        self._resumed[row] = 0
+        self._any_resumed = bool(self._resumed.any())
+        return resumed
+
+    def _named(self, partition: int, row: Column) -> tuple[tuple[str, ...], Column]:
+        """The names of a batch, and its ticks' places among them."""
+        names, instrument = self.names[partition], self._local[row]
+        if len(row) * _SPARSE >= len(names):
+            return names, instrument
+        present, instrument = np.unique(instrument, return_inverse=True)
+        return tuple([names[place] for place in present.tolist()]), instrument.astype("<u2")

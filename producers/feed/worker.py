@@ -1,0 +1,285 @@
+"""One feed worker: its slots' instruments over one websocket a provider, into Kafka.
+
+``python -m producers.feed.worker NUMBER``. SIGTERM stops at once; SIGHUP leaves: the slots are handed over
+first, so that no tick is missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import structlog
+from prometheus_client import start_http_server
+
+from infra import log as logs
+from infra.clock import market_clock
+from infra.errors import UserError
+from infra.kafka import producer
+from infra.metrics import FEED_FRAMES, FEED_INSTRUMENTS
+from infra.settings import settings
+from producers.feed.provider import Frame, Provider, provider_named
+from producers.feed.routes import Routes
+from producers.feed.slots import Slot, SlotReader, last_states
+from producers.feed.stream import Stream
+from producers.feed.writer import Writer
+from schemas.market import FeedGap, FeedStatus, Subscription
+from schemas.ticks import TickBatch, empty_batch
+
+POLL_S = 0.05
+REPORT_S = 1.0
+FRESH_US = 3_000_000  # a slot that another worker covered this recently is being handed over, not abandoned
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Interruption:
+    """Instruments that are covered only up to a time, until ticks flow again."""
+
+    tokens: dict[int, str]  # token to instrument
+    since_us: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Line:
+    """One provider's part of the worker."""
+
+    provider: Provider
+    stream: Stream
+    routes: Routes
+    subscriptions: dict[int, Subscription] = field(default_factory=dict)  # by token
+    interruptions: list[Interruption] = field(default_factory=list)
+    last_us: int = 0  # when the last frame came
+    written: dict[int, float] = field(default_factory=dict)  # monotonic time of each partition's last batch
+
+
+class Worker:
+    """A feed worker; :meth:`run` until told to stop."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._clock = market_clock()
+        self._reader = SlotReader(name)
+        self._producer = producer()
+        self._writer = Writer(name, self._producer, self._not_taken)
+        self._lines: dict[str, Line] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._told: dict[int, set[str]] = {}  # by slot: instruments whose gap before our time is noted
+        self._ticks: dict[int, int] = {}
+        self._frames = FEED_FRAMES.labels(name)
+        self._is_leaving = False
+
+    async def run(self, stop: asyncio.Event, leave: asyncio.Event) -> None:
+        """Works until ``stop``, or until everything is handed over after ``leave``."""
+        report_at = 0.0
+        try:
+            while not stop.is_set() and not (self._is_leaving and not self._reader.slots):
+                if leave.is_set() and not self._is_leaving:
+                    self._is_leaving = True
+                    self._reader.leave()
+                changed = self._reader.poll()
+                self._writer.poll()
+                if changed | await self._look_back():
+                    self._rewire()
+                if time.monotonic() >= report_at:
+                    report_at = time.monotonic() + REPORT_S
+                    self._report("")
+                self._raise_failures()
+                await asyncio.sleep(POLL_S)
+        finally:
+            await self._close()
+
+    async def _look_back(self) -> bool:
+        """Reads what was last said of slots that are new to us; True when there were any."""
+        unknown = self._reader.unknown
+        if not unknown:
+            return False
+        said = await asyncio.to_thread(last_states, unknown)
+        for number in unknown:
+            if slot := self._reader.slots.get(number):
+                slot.before, slot.is_known = said.get(number), True
+        return True
+
+    def _rewire(self) -> None:
+        """Brings routes and streams in line with what the slots hold."""
+        wanted: dict[str, dict[int, Subscription]] = {}
+        for slot in self._reader.slots.values():
+            for held in slot.held.values() if slot.is_known else ():
+                subscription = held.subscription
+                if subscription.token and subscription.partition >= 0:  # else the leader completes it in a moment
+                    wanted.setdefault(subscription.provider, {})[subscription.token] = subscription
+        for name in {*wanted, *self._lines}:
+            line = self._lines.get(name) or self._new_line(name)
+            line.subscriptions = wanted.get(name, {})
+            routes = Routes(name, self.name, line.subscriptions.values())
+            routes.inherit(line.routes)
+            line.routes = routes
+            line.stream.want({token: s.mode for token, s in line.subscriptions.items()})
+        for number, slot in self._reader.slots.items():
+            self._note_missed(number, slot)
+        FEED_INSTRUMENTS.labels(self.name).set(sum(len(line.routes) for line in self._lines.values()))
+
+    def _new_line(self, name: str) -> Line:
+        provider = provider_named(name)
+        stream = Stream(
+            provider,
+            settings().feed_silence_s,
+            lambda frame: self._on_frame(line, frame),
+            lambda reason: self._interrupt(line, dict.fromkeys(line.subscriptions), line.last_us, reason),
+        )
+        line = Line(provider, stream, Routes(name, self.name, ()))
+        self._lines[name] = line
+        self._tasks.add(asyncio.create_task(stream.run()))
+        return line
+
+    def _note_missed(self, number: int, slot: Slot) -> None:
+        """What a slot missed before it came to us: it was ours and we died, or nobody has streamed it for a while."""
+        before = slot.before
+        if before is None or not before.covered_us:
+            return
+        is_mine = before.worker == self.name
+        age_us = self._clock.now_us() - before.covered_us
+        if not is_mine and age_us <= FRESH_US * self._clock.speed:
+            slot.before = None  # it is handed over in good order
+            return
+        told = self._told.setdefault(number, set())
+        for instrument, held in slot.held.items():
+            if held.at_ms < slot.taken_ms and instrument not in told and held.subscription.provider in self._lines:
+                told.add(instrument)
+                line = self._lines[held.subscription.provider]
+                why = f"worker {before.worker} was not running"
+                self._interrupt(line, {held.subscription.token: None}, before.covered_us, why)
+
+    def _interrupt(self, line: Line, tokens: dict[int, None], since_us: int, reason: str) -> None:
+        known = {token: line.subscriptions[token].instrument for token in tokens if token in line.subscriptions}
+        if not since_us or not known:
+            return
+        line.routes.interrupted(known, since_us)
+        for earlier in line.interruptions:
+            if (earlier.since_us, earlier.reason) == (since_us, reason):
+                earlier.tokens.update(known)
+                return
+        line.interruptions.append(Interruption(known, since_us, reason))
+
+    def _not_taken(self, batch: TickBatch) -> None:
+        """Kafka did not take a batch: its instruments are interrupted."""
+        line = self._lines[batch.provider]
+        tokens = {token: None for token, s in line.subscriptions.items() if s.instrument in batch.names}
+        self._interrupt(line, tokens, self._writer.covered_us or batch.sent_us, "Kafka did not take the ticks")
+
+    def _on_frame(self, line: Line, frame: Frame) -> None:
+        """The path of every tick."""
+        line.last_us = frame.receive_us
+        decoded = line.provider.decode(frame)
+        if decoded.broken:
+            self._writer.broken(frame.payload, decoded.broken)
+        if not len(decoded.token):
+            self._writer.heard(frame.receive_us)
+            return
+        self._frames.inc()
+        if line.interruptions:
+            self._tell_gaps(line, frame.receive_us)
+        now = time.monotonic()
+        for partition, batch in line.routes.split(decoded, frame.receive_us):
+            self._writer.write(partition, batch)
+            line.written[partition] = now
+            self._ticks[partition] = self._ticks.get(partition, 0) + len(batch)
+        self._writer.poll()
+
+    def _tell_gaps(self, line: Line, now_us: int) -> None:
+        for gap in line.interruptions:
+            by_partition: dict[int, list[str]] = {}
+            for token, instrument in gap.tokens.items():
+                if token in line.subscriptions:
+                    by_partition.setdefault(line.subscriptions[token].partition, []).append(instrument)
+            for partition, instruments in by_partition.items():
+                self._writer.gap(
+                    FeedGap(
+                        uuid4().hex,
+                        line.provider.name,
+                        self.name,
+                        partition,
+                        instruments,
+                        gap.since_us,
+                        now_us,
+                        gap.reason,
+                    )
+                )
+        line.interruptions.clear()
+
+    def _report(self, final_state: str) -> None:
+        """Once a second: the state of each slot, and signs of life for partitions in which nothing happened."""
+        for number, slot in self._reader.slots.items():
+            if slot.is_known:
+                self._writer.status(self._status(number, slot, final_state))
+        now, now_us = time.monotonic(), self._clock.now_us()
+        for line in self._lines.values():
+            if line.stream.state == "streaming" and not final_state:
+                for partition in line.routes.names:
+                    if now - line.written.get(partition, 0) >= REPORT_S:
+                        self._writer.write(partition, empty_batch(line.provider.name, self.name, now_us))
+
+    def _status(self, number: int, slot: Slot, final_state: str) -> FeedStatus:
+        lines = [
+            self._lines[h.subscription.provider] for h in slot.held.values() if h.subscription.provider in self._lines
+        ]
+        streams = {id(line): line.stream for line in lines}.values()
+        worst = next((s for s in streams if s.state != "streaming"), None)
+        refused = next((s.refused for s in streams if s.refused), "")
+        covered = self._writer.covered_us if streams else self._clock.now_us()
+        return FeedStatus(
+            slot=number,
+            worker=self.name,
+            state=final_state or (worst.state if worst else "refused" if refused else "streaming"),  # type: ignore[arg-type]
+            detail="" if final_state else worst.detail if worst else refused,
+            instruments=len(slot.held),
+            ticks=sum(self._ticks.get(p, 0) for p in {h.subscription.partition for h in slot.held.values()}),
+            covered_us=max(covered, slot.before.covered_us if slot.before else 0),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+        )
+
+    def _raise_failures(self) -> None:
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._writer.flush, 5)
+        self._report("stopped")
+        await asyncio.to_thread(self._writer.flush, 2)
+        await asyncio.to_thread(self._reader.close)
+
+
+async def _main(number: int) -> None:
+    chosen = settings()
+    name = f"{chosen.feed_pool}-{number}"
+    with contextlib.suppress(OSError):  # a port that is taken costs the metrics, not the ticks
+        start_http_server(chosen.feed_metrics_port + number, "127.0.0.1")
+    stop, leave = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, leave.set)
+    structlog.contextvars.bind_contextvars(worker=name)
+    await Worker(name).run(stop, leave)
+
+
+if __name__ == "__main__":
+    logs.set_up("feed-worker")
+    try:
+        asyncio.run(_main(int(sys.argv[1])))
+    except UserError as error:
+        log.error(str(error))
+        sys.exit(1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import os
 import threading
 import time
 from dataclasses import dataclass

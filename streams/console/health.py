@@ -1,0 +1,60 @@
+"""Each part's state, put into one answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from streams.console import models
+from streams.console.feed_view import worker_rows
+from streams.console.state import Console
+
+BEHIND_S = 15.0
+
+
+def health_view(console: Console) -> models.Health:
+    """Every part's state."""
+    probes = console.probes
+    servers = {
+        name: models.Server(state=probe.answer.state, detail=probe.answer.detail)
+        for name, probe in (("kafka", probes.kafka), ("cassandra", probes.cassandra), ("postgres", probes.postgres))
+    }
+    feed, candles, now = _feed_health(console), _candles_health(console), console.clock.now_us()
+    fine = all(server.state == "ok" for server in servers.values()) and candles.state != "behind"
+    fine = fine and feed.state in ("streaming", "idle")
+    return models.Health(
+        status="starting" if not console.ready else "ok" if fine else "degraded",
+        market_us=now,
+        market_time=console.market_time(now),
+        speed=console.clock.speed,
+        simulated=console.settings.clock == "simulated",
+        feed=feed,
+        candles=candles,
+        **servers,
+    )
+
+
+def _feed_health(console: Console) -> models.FeedHealth:
+    workers = worker_rows(console)
+    with console.follower.lock:
+        wanted, subscribed = console.wanted_workers(), len(console.feed.places)
+    streaming = sum(worker.state == "streaming" for worker in workers)
+    if not subscribed:
+        return models.FeedHealth(
+            state="idle", detail="nothing is subscribed: `./portfolio feed add`", wanted=wanted, streaming=streaming
+        )
+    waiting = [f"{w.worker} is {w.state}: {w.detail}" for w in workers if w.state not in ("streaming", "stopped")]
+    state: Literal["streaming", "partly", "stopped"] = "stopped"
+    if streaming:
+        state = "streaming" if streaming >= wanted and not waiting else "partly"
+    return models.FeedHealth(state=state, detail="; ".join(waiting), wanted=wanted, streaming=streaming)
+
+
+def _candles_health(console: Console) -> models.CandlesHealth:
+    lag = console.probes.lag
+    if lag is None:
+        return models.CandlesHealth(state="unknown", detail="no candle worker has read yet", lag=None, lag_s=None)
+    behind = lag.seconds > BEHIND_S
+    detail = f"{lag.seconds:.0f} s behind: see `./portfolio logs candles`" if behind else ""
+    return models.CandlesHealth(
+        state="behind" if behind else "ok", detail=detail, lag=lag.records, lag_s=round(lag.seconds, 1)
+    )

@@ -1,0 +1,70 @@
+"""The running console: the folds that it keeps and the threads that keep them."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from confluent_kafka import Message
+
+from infra.clock import EXCHANGE, market_clock
+from infra.settings import Settings
+from schemas.calendar import calendar_of
+from schemas.topics import FEED_POOLS, FEED_STATUS, INSTRUMENTS, SUBSCRIPTIONS
+from streams.console.desk import FeedDesk
+from streams.console.feed import FeedState
+from streams.console.probes import Probes
+from streams.prices.follow import Follower
+from streams.prices.reader import LivePrices
+
+
+class Console:
+    """Everything behind the API. Built once a process; ``start`` makes its threads, ``stop`` ends them."""
+
+    def __init__(self, of: Settings) -> None:
+        self.settings = of
+        self.clock = market_clock()
+        self.prices = LivePrices(of)
+        self.feed = FeedState()
+        self.follower = Follower("feed", [INSTRUMENTS, SUBSCRIPTIONS, FEED_STATUS, FEED_POOLS], self._take, of)
+        self.desk = FeedDesk(self.feed, self.follower, of)
+        self.probes = Probes(of)
+
+    def start(self) -> None:
+        """Begins to read and to ask."""
+        self.follower.start()
+        self.prices.start()
+        self.probes.start()
+
+    def stop(self) -> None:
+        """Ends all threads."""
+        self.probes.stop()
+        self.prices.stop()
+        self.follower.stop()
+
+    def _take(self, message: Message) -> None:
+        at_s = message.timestamp()[1] / 1000
+        where = (str(message.topic()), int(message.partition() or 0))
+        self.feed.take(*where, message.key(), message.value(), at_s)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the topics were read to their end once."""
+        return self.follower.caught_up.is_set()
+
+    def market_time(self, market_us: int) -> str:
+        """A market time for people: ISO, in the exchange's zone."""
+        zone = calendar_of(EXCHANGE).zone
+        return datetime.fromtimestamp(market_us / 1e6, UTC).astimezone(zone).isoformat(timespec="milliseconds")
+
+    def age_s(self, market_us: int) -> float:
+        """Seconds of the wall clock since an instant of market time."""
+        return round(max(0.0, time.time() - self.clock.wall_us(market_us) / 1e6), 3)
+
+    def pools(self) -> dict[str, int]:
+        """Wanted workers by computer. Call it under the follower's lock."""
+        return {self.settings.feed_pool: self.settings.feed_workers, **self.feed.pools}
+
+    def wanted_workers(self) -> int:
+        """Wanted workers on all computers. Call it under the follower's lock."""
+        return sum(self.pools().values())

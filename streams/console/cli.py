@@ -7,15 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.settings import settings
-from streams.console import watch as view
-
 app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def _() -> None:
-    """The market on the terminal."""
 
 
 @app.command()
@@ -27,6 +19,9 @@ def watch(
     seconds: Annotated[int, typer.Option(min=1, max=60, help="Seconds watched before the picture is saved.")] = 20,
 ) -> None:
     """Watch the market: prices, ticks a second, workers, lag. Ctrl-C stops."""
+    from infra.settings import settings
+    from streams.console import watch as view
+
     if svg:
         view.save_svg(settings(), svg, (width, height), seconds)
     elif once:

@@ -1,0 +1,188 @@
+"""The fold: batches of ticks to one-minute candles. No clock, no I/O; the definitions are in the package's docstring.
+
+``fold(state, batch)`` is the whole idea: the state after the batch, the candles it touched and those that became
+complete. A worker in a hurry calls its three parts with many batches at once: :func:`take`, :func:`absorb` for what
+the archive already has, :func:`settle`. The state belongs to its owner and is changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from schemas.market import Candle
+from schemas.ticks import TickBatch
+from streams.candles.lattice import join, row_of
+from streams.candles.state import NEVER, InstrumentDay, PartitionState
+from streams.candles.ticks import MINUTE_US, Ints, Ticks, grouped, ticks_of
+
+GRACE_US = 2_000_000  # an instrument's own later tick closes a candle that ended this long before
+SILENCE_US = 5_000_000  # the partition's clock closes it when the instrument has been silent this long
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What there is to do after ticks were taken: rows to store, then candles to tell."""
+
+    touched: list[Candle] = field(default_factory=list)
+    completed: list[Candle] = field(default_factory=list)  # complete for the first time, or a later revision
+    opened: list[tuple[str, date]] = field(default_factory=list)  # instrument-days that got their first candle
+    closed: list[tuple[str, date]] = field(default_factory=list)  # ... that are done with
+
+
+def fold(state: PartitionState, batch: TickBatch) -> tuple[PartitionState, Settled]:
+    """One batch: the state (the same, changed), the candles that it touched and those to be told."""
+    take(state, (batch,))
+    return state, settle(state)
+
+
+def take(state: PartitionState, batches: Sequence[TickBatch]) -> None:
+    """Takes in the ticks of some batches of the partition, in order."""
+    state.clock_us = max(state.clock_us, *(batch.sent_us for batch in batches))
+    batches = [batch for batch in batches if len(batch)]
+    if not batches:
+        return
+    numbers = [state.numbers_of(batch.names)[batch.instrument] for batch in batches]
+    ticks = ticks_of(batches, numbers[0] if len(batches) == 1 else np.concatenate(numbers))
+    state.ticks += len(ticks)
+    state.ignored += ticks.ignored
+    if not len(ticks):
+        return
+    state.clock_us = max(state.clock_us, int(ticks.receive.max()))
+    slot = _slots(state, ticks)
+    slots, prices, keys, proof, receive = grouped(ticks, slot)
+    mine, my_keys = state.prices[slots], state.keys[slots]
+    news = join(mine, my_keys, prices, keys)
+    state.prices[slots], state.keys[slots] = mine, my_keys
+    state.dirty[slots] |= news
+    who = state.who[slots]
+    np.maximum.at(state.proof, who, proof)
+    np.maximum.at(state.receive, who, receive)
+    if ticks.resumed.any():
+        for row in np.flatnonzero(ticks.resumed).tolist():
+            _gap(state, int(slot[row]), int(ticks.resumed[row]))
+
+
+def _slots(state: PartitionState, ticks: Ticks) -> Ints:
+    """The candle of each tick, made where there is none."""
+    start = ticks.time - ticks.time % MINUTE_US
+    slot = np.where(state.current_start[ticks.who] == start, state.current_slot[ticks.who], -1)
+    strange = np.flatnonzero(slot < 0)
+    if len(strange):
+        pair = (ticks.who[strange] << 32) | (start[strange] // MINUTE_US)
+        pairs, which = np.unique(pair, return_inverse=True)
+        found = [state.touch(p >> 32, (p & 0xFFFFFFFF) * MINUTE_US) for p in pairs.tolist()]
+        slot[strange] = np.array(found, np.int64)[which]
+    return slot
+
+
+def _gap(state: PartitionState, slot: int, covered_us: int) -> None:
+    """Marks the candles that an interruption touches, which ended with a tick in this slot."""
+    of = state.day[slot]
+    assert of is not None  # noqa: S101 - a slot in use has its day
+    last = int(state.start[slot])
+    first = min(covered_us - covered_us % MINUTE_US, last)
+    if (first, last) not in of.gaps:
+        of.gaps.append((first, last))
+    before = [start for start in of.starts if start < last]
+    touched = [start for start in before if start >= first] or before[-1:]
+    for start in (*touched, last):
+        at = of.slots[start]
+        if not state.gap[at]:
+            state.gap[at] = state.dirty[at] = True
+
+
+def absorb(state: PartitionState, of: InstrumentDay, stored: Iterable[Candle], known_from: int) -> None:
+    """Joins an instrument-day's stored candles into those in memory, which are then known after ``known_from``."""
+    for candle in stored:
+        slot = of.slots.get(candle.start_us)
+        if slot is None:
+            slot = state.new_slot(of, candle.start_us)
+            state.volume[slot] = candle.volume
+        prices, keys = state.prices[slot : slot + 1], state.keys[slot : slot + 1]
+        join(prices, keys, *row_of(candle))
+        state.gap[slot] |= candle.gap
+        state.revision[slot] = max(state.revision[slot], candle.revision)
+        state.source[slot] = candle.source
+        if candle.complete:
+            state.open[slot] = False
+            state.told.setdefault(slot, _visible(candle))
+        state.proof[of.who] = max(state.proof[of.who], candle.last[0])
+        state.receive[of.who] = max(state.receive[of.who], candle.last[2])
+    of.known_from = min(known_from, of.known_from)
+    of.wanted_from = NEVER
+    of.listed = of.listed or bool(of.starts)
+    state.unread.pop((of.who, of.day), None)
+
+
+def settle(state: PartitionState) -> Settled:
+    """Completes what is complete, and hands out every candle that changed since the last time."""
+    _complete(state)
+    changed = np.flatnonzero(state.dirty).tolist()
+    days = {id(of): of for slot in changed if (of := state.day[slot]) is not None and of.wanted_from == NEVER}
+    settled = Settled()
+    for slot in changed:
+        of = state.day[slot]
+        if of is None or id(of) not in days:
+            continue  # its stored candles have not been read yet
+        _hand_out(state, slot, settled)
+        follower = of.after(int(state.start[slot]))
+        if follower is not None and not state.dirty[follower]:
+            if state.candle(follower).volume != state.volume[follower]:
+                _hand_out(state, follower, settled)
+    for of in days.values():
+        if not of.listed:
+            of.listed = True
+            settled.opened.append((of.instrument, of.day))
+        state.prune(of)
+    state.prune_days()
+    settled.closed.extend((of.instrument, of.day) for of in state.dropped)
+    state.dropped.clear()
+    return settled
+
+
+def _complete(state: PartitionState) -> None:
+    slots = np.flatnonzero(state.open)
+    if not len(slots):
+        return
+    end, who = state.start[slots] + MINUTE_US, state.who[slots]
+    done = state.proof[who] > end + GRACE_US
+    done |= (state.clock_us >= end) & (state.clock_us >= state.receive[who] + SILENCE_US)
+    slots = slots[done]
+    state.open[slots] = False
+    state.dirty[slots] = True
+
+
+def _hand_out(state: PartitionState, slot: int, settled: Settled) -> None:
+    """Adds a candle to what is to be stored and, when it is complete and looks new, to what is to be told."""
+    candle = state.candle(slot)
+    if candle.complete:
+        looks, told = _visible(candle), state.told.get(slot)
+        if told != looks:
+            if told is not None:
+                state.revision[slot] += 1
+                candle = state.candle(slot)
+            state.told[slot] = looks
+            settled.completed.append(candle)
+    state.volume[slot] = candle.volume
+    state.dirty[slot] = False
+    settled.touched.append(candle)
+
+
+def _visible(candle: Candle) -> tuple[Any, ...]:
+    """What a reader sees: when this changes after completeness, it is a revision."""
+    return (candle.open, candle.high, candle.low, candle.close, candle.volume, candle.oi, candle.gap)
+
+
+def merge(a: Candle, b: Candle) -> Candle:
+    """The join of two versions of a candle. Its volume is that of the two alone; the day's fold knows better."""
+    if (a.instrument, a.interval, a.start_us) != (b.instrument, b.interval, b.start_us):
+        raise ValueError("only two versions of the same candle can be merged")
+    state = PartitionState()
+    of = state.instrument_day(a.instrument, date.min)
+    absorb(state, of, (a, b), 0)
+    return state.candle(of.slots[a.start_us])

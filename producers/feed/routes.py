@@ -60,6 +60,8 @@ class Routes:
         known = self._tokens[row] == decoded.token
         order = np.argsort(self._partition[row], kind="stable") if known.all() else self._known_order(row, known)
         row = row[order]
+        if not len(row):
+            return
         columns = {name: column[order] if len(column) else column for name, column in decoded.columns.items()}
         columns["resumed_us"] = self._take_resumed(row)
         partitions = self._partition[row]

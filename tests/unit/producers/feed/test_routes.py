@@ -1,0 +1,63 @@
+"""Splitting a frame by partition loses nothing, keeps the order, and marks what was interrupted once."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.feed.routes import Routes
+from producers.kite.packets import decode
+from schemas.codec import encode
+from schemas.codec import decode as decode_record
+from schemas.market import Subscription
+from schemas.ticks import COLUMNS, DEPTH, TickBatch
+
+NOW = 1_700_000_000_000_000
+
+
+def frame(tokens: list[int], length: int = 184) -> bytes:
+    bodies = (struct.pack(">HII", length, token, 100 + n) + bytes(length - 8) for n, token in enumerate(tokens))
+    return struct.pack(">H", len(tokens)) + b"".join(bodies)
+
+
+def routes_of(count: int, partitions: int) -> Routes:
+    every = [Subscription(f"NSE:I{t}", "kite", t << 8 | 1, "full", t % partitions) for t in range(count)]
+    return Routes("kite", "w-1", every)
+
+
+@given(st.lists(st.integers(0, 29), max_size=60), st.integers(1, 5), st.sampled_from([8, 44, 184]))
+def test_every_wanted_tick_goes_to_its_partition_in_order(picks: list[int], partitions: int, length: int) -> None:
+    routes = routes_of(20, partitions)  # tokens 20 to 29 are no longer wanted
+    seen: list[tuple[str, float]] = []
+    for partition, batch in routes.split(decode(frame([p << 8 | 1 for p in picks], length), NOW), NOW):
+        again = decode_record(TickBatch, encode(batch))
+        for name in (*COLUMNS, *DEPTH):
+            assert np.array_equal(getattr(again, name), getattr(batch, name)), name
+        rows = [(again.names[i], float(p)) for i, p in zip(again.instrument, again.last_price, strict=True)]
+        assert {int(name.removeprefix("NSE:I")) % partitions for name, _ in rows} == {partition}
+        assert [price for _, price in rows] == sorted(price for _, price in rows)
+        seen += rows
+    wanted = [(f"NSE:I{p}", (100 + n) / 100) for n, p in enumerate(picks) if p < 20]
+    assert sorted(seen) == sorted(wanted)
+
+
+def test_the_first_tick_after_an_interruption_says_so_and_the_mark_outlives_a_new_table() -> None:
+    routes = routes_of(3, 1)
+    routes.interrupted([0 << 8 | 1, 1 << 8 | 1], 55)
+    after = routes_of(4, 1)
+    after.inherit(routes)
+    after.interrupted([0 << 8 | 1], 77)  # it is covered only up to the first interruption
+    tokens = [0 << 8 | 1, 2 << 8 | 1]
+    ((_, batch),) = after.split(decode(frame(tokens), NOW), NOW)
+    assert batch.resumed_us.tolist() == [55, 0]
+    ((_, batch),) = after.split(decode(frame([*tokens, 1 << 8 | 1]), NOW), NOW)
+    assert batch.resumed_us.tolist() == [0, 0, 55]
+
+
+def test_a_small_batch_names_only_what_it_holds() -> None:
+    routes = routes_of(100, 1)
+    ((_, batch),) = routes.split(decode(frame([42 << 8 | 1]), NOW), NOW)
+    assert batch.names == ("NSE:I42",)

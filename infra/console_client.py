@@ -17,7 +17,8 @@ def call(method: str, path: str, **arguments: Any) -> Any:
         answer = httpx.request(method, f"{address}/api{path}", timeout=60, **arguments)
     except httpx.TransportError as error:
         raise UserError(
-            f"The console at {address} does not answer ({type(error).__name__}): start the platform with `./portfolio up`."
+            f"The console at {address} does not answer ({type(error).__name__}); "
+            "start the platform with `./portfolio up`."
         ) from error
     if answer.is_success:
         return answer.json()

@@ -90,7 +90,8 @@ class Catalogue:
     def __init__(self) -> None:
         self._tokens: dict[str, int] = {}
         self.is_read = asyncio.Event()
-        self._consumer: Consumer | None = None
+        self._consumer: Consumer = consumer("feed-leader-instruments")
+        self._consumer.assign([TopicPartition(INSTRUMENTS.name, 0, OFFSET_BEGINNING)])
 
     def token_of(self, instrument: str) -> int | None:
         """The instrument's token, or None when nobody published it."""
@@ -101,8 +102,6 @@ class Catalogue:
         known = {i.instrument: i for i in await asyncio.to_thread(_published)}
         self._tokens = {name: i.token for name, i in known.items()}
         published_for = None
-        self._consumer = consumer("feed-leader-instruments")
-        self._consumer.assign([TopicPartition(INSTRUMENTS.name, 0, OFFSET_BEGINNING)])
         while True:
             today = calendar_of("NSE").day_of(market_clock().now_us())
             if today != published_for:
@@ -118,11 +117,18 @@ class Catalogue:
                     published_for = today
                     log.info("instruments published", new_or_changed=len(new), listed=len(listed))
                     self.is_read.set()
-            self._follow()
             await asyncio.sleep(LOOK_S)
 
+    async def catch_up(self) -> None:
+        """Reads what others have published until now; who subscribes to an instrument has published it before."""
+        place = TopicPartition(INSTRUMENTS.name, 0)
+        end = self._consumer.get_watermark_offsets(place, timeout=10)[1]
+        while self._consumer.position([place])[0].offset < end:
+            self._follow()
+            await asyncio.sleep(0)
+
     def _follow(self) -> None:
-        for message in self._consumer.consume(5000, 0) if self._consumer else ():
+        for message in self._consumer.consume(5000, 0.05):
             if message.error() is None and message.value() is not None:
                 with contextlib.suppress(UndecodableError):
                     instrument = decode(Instrument, message.value())
@@ -166,11 +172,13 @@ class Balancer:
         before: dict[int, str] = {}
         calm = 0
         while True:
-            changed = self._read()
+            if changed := self._read():
+                await self._catalogue.catch_up()
             owners = await self._owners()
             calm = calm + 1 if owners and owners == before and not changed else 0
             before = owners
             if steps := mend(self._slots, partitions_of(TICKS), self._catalogue.token_of):
+                self._put_aside(steps)
                 await self._take(steps, "mended")
             elif calm >= CALM_LOOKS and (steps := even_out(self._slots, owners)):
                 await self._take(steps, "evened out")
@@ -194,6 +202,15 @@ class Balancer:
             for place, (name, token) in enumerate(wanted)
         ]
         await asyncio.to_thread(produce_all, records)
+
+    def _put_aside(self, steps: list[Step]) -> None:
+        """Subscriptions to what nobody knows do not vanish without a word."""
+        for step in steps:
+            if isinstance(step, Erase) and self._catalogue.token_of(step.instrument) is None:
+                lost = self._slots.held[step.slot][step.instrument].subscription
+                reason = f"no instrument {step.instrument} is known; `feed add` names similar ones"
+                log.warning("subscription refused", reason=reason)
+                dead_letter(self._producer, SUBSCRIPTIONS, reason, encode(lost), source="feed", partition=step.slot)
 
     def _read(self) -> bool:
         messages = self._consumer.consume(5000, 0)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from producers.feed.routes import Routes
 from producers.kite.packets import decode
-from schemas.codec import encode
 from schemas.codec import decode as decode_record
+from schemas.codec import encode
 from schemas.market import Subscription
 from schemas.ticks import COLUMNS, DEPTH, TickBatch
 

@@ -25,6 +25,7 @@ from streams.console.feed_view import feed_rows, feed_view, instruments_view, wo
 from streams.console.health import health_view
 from streams.console.market_view import market_view
 from streams.console.state import Console
+from streams.prices.instruments import AmbiguousInstrumentError, UnknownInstrumentError
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 MARKET_EVERY_S = 1.0
@@ -173,7 +174,11 @@ async def _local_only(request: Request, answer: Callable[[Request], Awaitable[Re
 
 
 async def _user_error(_: Request, error: Exception) -> Response:
-    return _sentence(error.status if isinstance(error, ApiError) else 503, str(error))
+    if isinstance(error, ApiError):
+        return _sentence(error.status, str(error))
+    if isinstance(error, UnknownInstrumentError):
+        return _sentence(404, str(error))
+    return _sentence(409 if isinstance(error, AmbiguousInstrumentError) else 503, str(error))
 
 
 async def _validation_error(_: Request, error: Exception) -> Response:

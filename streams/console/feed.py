@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from schemas.codec import UndecodableError, decode
 from schemas.market import FeedPool, FeedStatus, Instrument, Subscription
 from schemas.topics import FEED_POOLS, FEED_STATUS, INSTRUMENTS, SUBSCRIPTIONS
-from streams.console.instruments import InstrumentBook
+from streams.prices.instruments import InstrumentBook
 
 LOST_AFTER_S = 5.0  # owners speak about once a second
 FORGOTTEN_AFTER_S = 3600.0

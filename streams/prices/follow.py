@@ -86,7 +86,7 @@ class Follower:
             "auto.offset.reset": "earliest" if self._rewind_s is None else "latest",
             "fetch.wait.max.ms": 100,
         }
-        reader = kafka.consumer("follower", self._settings, **more)
+        reader = kafka.consumer("follower", self._settings, more)
         try:
             start = self._start(reader)
             reader.assign(start)

@@ -5,11 +5,19 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
+from infra.errors import UserError
 from schemas.market import Instrument
-from streams.console.errors import DoesNotFitError, NotFoundError
 
 HOME_EXCHANGE = "NSE"  # where a bare symbol is looked up first
 _SHOWN = 4
+
+
+class UnknownInstrumentError(UserError):
+    """No instrument is called so; the message names close matches."""
+
+
+class AmbiguousInstrumentError(UserError):
+    """A bare symbol that is traded on several exchanges, none of them the home exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class InstrumentBook:
     def find(self, text: str) -> Instrument:
         """The instrument that a person means: ``NSE:INFY``, ``nse:infy``, or ``INFY``.
 
-        NotFoundError names close matches, DoesNotFitError the exchanges between which a bare symbol does not decide.
+        UnknownInstrumentError names close matches; AmbiguousInstrumentError the exchanges that a bare symbol leaves open.
         """
         wanted = text.strip().upper()
         if found := self.by_name.get(wanted):
@@ -49,8 +57,8 @@ class InstrumentBook:
         if home := self.by_name.get(f"{HOME_EXCHANGE}:{wanted}"):
             return home
         if names:
-            raise DoesNotFitError(f"{text.strip()!r} is traded on more than one exchange: say {_or(names)}.")
-        raise NotFoundError(self._unknown(text.strip()))
+            raise AmbiguousInstrumentError(f"{text.strip()!r} is traded on more than one exchange: say {_or(names)}.")
+        raise UnknownInstrumentError(self._unknown(text.strip()))
 
     def search(self, text: str, exchange: str, kind: str, limit: int, offset: int) -> Found:
         """Instruments in whose symbol or name every word occurs; the best matches first, then by name."""
@@ -79,7 +87,7 @@ class InstrumentBook:
         symbol = text.upper().rpartition(":")[2]
         close = difflib.get_close_matches(symbol, self._near(symbol), n=_SHOWN, cutoff=0.6)
         names = [name for match in close for name in self._symbols()[match]][:_SHOWN]
-        hint = f"did you mean {_or(names)}?" if names else "search with GET /api/instruments?search=."
+        hint = f"did you mean {_or(names)}?" if names else "GET /api/instruments?search= finds names."
         return f"No instrument is called {text!r}; {hint}"
 
     def _near(self, symbol: str) -> list[str]:

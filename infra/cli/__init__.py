@@ -1,0 +1,1 @@
+"""The command line's entrance: gathers each room's own commands."""

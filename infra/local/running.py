@@ -1,0 +1,157 @@
+"""One part under supervision: started, found ready, started again when it dies, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+
+from infra.errors import UserError
+from infra.local.diagnosis import last_words, sentence
+from infra.local.logs import last_lines, path_of
+from infra.local.parts import Part
+from infra.local.state import Mark, ServiceState
+
+READY_WITHIN_S = 120.0
+FIRST_ATTEMPTS = 2  # a part that dies so often before it was ever ready is given up
+SETTLED_S = 10.0  # a part that ran so long is started again at once when it dies
+LONGEST_DELAY_S = 30.0
+
+
+def delay_s(quick_deaths: int) -> float:
+    """How long to wait before the next start, after so many deaths soon after the start."""
+    return 0.0 if quick_deaths <= 1 else min(LONGEST_DELAY_S, 0.5 * 2 ** (quick_deaths - 2))
+
+
+class NeverReadyError(UserError):
+    """A part could not be started; the sentence says why."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A part and its process. ``changed`` is called with every new state."""
+
+    part: Part
+    home: Path
+    environment: Mapping[str, str]
+    changed: Callable[[], None]
+    state: ServiceState = field(init=False)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _process: asyncio.subprocess.Process | None = None
+    _stopping: bool = False
+
+    def __post_init__(self) -> None:
+        part = self.part
+        self.state = ServiceState(part.name, part.title, "waiting", part.port, address=part.address)
+
+    def _set(self, **changes: object) -> None:
+        self.state = replace(self.state, **changes)  # type: ignore[arg-type]
+        self.changed()
+
+    async def run(self, needs: list[Running]) -> None:
+        """Runs the part until it is stopped. NeverReadyError when it does not start the first time."""
+        for need in needs:
+            await need.ready.wait()
+        self._set(state="starting")
+        began = time.monotonic()
+        try:
+            await asyncio.to_thread(self.part.prepare)
+        except UserError as error:
+            raise NeverReadyError(self._give_up(str(error))) from error
+        if self.part.command is None:
+            await self._first_time(began)
+            return
+        quick_deaths = 0
+        while not self._stopping:
+            began = time.monotonic()
+            await self._spawn(self.part.command())
+            await self._watch(began)
+            if self._stopping:
+                return
+            quick_deaths = quick_deaths + 1 if time.monotonic() - began < SETTLED_S else 1
+            self._mourn(quick_deaths)
+            await asyncio.sleep(delay_s(quick_deaths))
+
+    async def _spawn(self, command: list[str]) -> None:
+        with path_of(self.home, self.part.name).open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                cwd=self.home,
+                start_new_session=True,
+            )
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._set(pid=self._process.pid, created=Mark.of(self._process.pid).created)
+
+    async def _watch(self, began: float) -> None:
+        """Waits for the process to be ready, then for its end."""
+        assert self._process
+        ended = asyncio.create_task(self._process.wait())
+        try:
+            while not ended.done():
+                if await asyncio.to_thread(self.part.answers):
+                    await self._first_time(began)
+                    await ended
+                elif time.monotonic() - began > READY_WITHIN_S:
+                    self._kill_group(signal.SIGKILL)
+                await asyncio.wait({ended}, timeout=0.05)
+        finally:
+            ended.cancel()
+
+    async def _first_time(self, began: float) -> None:
+        """The part answers: furnishes it, and tells."""
+        if not self.ready.is_set():
+            try:
+                await asyncio.to_thread(self.part.furnish)
+            except UserError as error:
+                raise NeverReadyError(self._give_up(str(error))) from error
+            except Exception as error:
+                why = f"It answers, but refused its topics or tables: {type(error).__name__}: {error}"
+                raise NeverReadyError(self._give_up(why)) from error
+        self.ready.set()
+        self._set(state="running", ready_s=round(time.monotonic() - began, 2), error="")
+
+    def _mourn(self, quick_deaths: int) -> None:
+        """Notes why the process died. What it left of its own processes ends too, or would stand in the way."""
+        assert self._process
+        self._kill_group(signal.SIGTERM)
+        lines = last_lines(path_of(self.home, self.part.name), 60)
+        why = sentence(lines) or f"It ended with status {self._process.returncode}: {' | '.join(last_words(lines))}"
+        if not self.ready.is_set() and quick_deaths >= FIRST_ATTEMPTS:
+            raise NeverReadyError(self._give_up(why))
+        self._set(state="restarting", pid=None, ready_s=None, restarts=self.state.restarts + 1, error=why)
+
+    def _give_up(self, why: str) -> str:
+        self._set(state="dead", pid=None, error=why)
+        return f"{self.part.title} could not be started. {why} (log: {path_of(self.home, self.part.name)})"
+
+    def _kill_group(self, number: signal.Signals) -> None:
+        if self._process:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    async def stop(self) -> None:
+        """Ends the process: asked first, then made to."""
+        self._stopping = True
+        process = self._process
+        if process and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), self.part.stop_s)
+            except TimeoutError:
+                self._kill_group(signal.SIGKILL)
+                await process.wait()
+        self._kill_group(signal.SIGKILL)
+        if self.state.state != "dead":
+            self._set(state="stopped", pid=None, ready_s=None)

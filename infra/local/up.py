@@ -1,0 +1,133 @@
+"""Starting a home: everything is fetched and checked first, then the supervisor starts it and we show how."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from infra.errors import UserError
+from infra.local import jars
+from infra.local import state as states
+from infra.local.down import stop
+from infra.local.home import make_home
+from infra.local.leftovers import stop_leftovers
+from infra.local.logs import last_lines, path_of
+from infra.local.machine import require_room
+from infra.local.parts import Part, parts_of
+from infra.local.ports import require_free
+from infra.local.progress import Downloads, Lines
+from infra.local.show import table
+from infra.settings import CHECKOUT, Settings, settings
+
+
+def up(only: Sequence[str], *, detach: bool) -> None:
+    """Starts what is wanted. In the foreground it shows the market until Ctrl-C, then stops what it started."""
+    chosen = settings()
+    console = Console(highlight=False)
+    make_home(chosen.home)
+    if states.is_held(chosen.home):
+        say_what_runs(console, chosen)
+        if not detach:
+            watch(console, chosen)
+        return
+    try:
+        start(console, chosen, only)
+        if not detach:
+            watch(console, chosen)
+    except KeyboardInterrupt:
+        detach = False
+    finally:
+        if not detach and states.is_held(chosen.home):
+            stop_shown(console, chosen.home)
+    if detach:
+        say_where(console, chosen)
+
+
+def start(console: Console, chosen: Settings, only: Sequence[str]) -> None:
+    """Fetches, checks, starts, and returns when all is ready. UserError when something is in the way."""
+    parts = parts_of(chosen, only)
+    stop_leftovers(chosen.home)
+    fetch_jars(console, parts)
+    require_room(chosen.home, sum(part.memory_mb for part in parts))
+    require_free((part.title, port) for part in parts if part.command and not part.address for port in part.ports)
+    supervisor = spawn(chosen, only)
+    follow(console, chosen.home, supervisor)
+
+
+def fetch_jars(console: Console, parts: Sequence[Part]) -> None:
+    """Downloads the jars that are missing, with a bar for each server."""
+    servers = [part.name for part in parts if part.name in jars.ROOTS and part.command]
+    if wanted := jars.missing(servers):
+        with Downloads(console) as shown:
+            shown.fetch(wanted)
+
+
+def spawn(chosen: Settings, only: Sequence[str]) -> subprocess.Popen[bytes]:
+    """The supervisor's process, in a session of its own: it outlives this command."""
+    with path_of(chosen.home, "supervisor").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "infra.local.supervisor", *only],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=CHECKOUT,
+            start_new_session=True,
+        )
+
+
+def follow(console: Console, home: Path, supervisor: subprocess.Popen[bytes]) -> None:
+    """Shows each part's way to ready; returns when all are. UserError when the start was given up."""
+    with Lines(console) as lines:
+        while True:
+            state = states.read(home)
+            state = state if state and state.supervisor.pid == supervisor.pid else None
+            if state:
+                lines.show(state.services)
+            if state and state.failure:
+                supervisor.wait(60)
+                raise UserError(state.failure)
+            if state and state.ready:
+                return
+            if supervisor.poll() is not None:
+                said = last_lines(path_of(home, "supervisor"), 1)
+                raise UserError(f"The supervisor ended: {' '.join(said)} (log: {path_of(home, 'supervisor')})")
+            time.sleep(0.05)
+
+
+def say_what_runs(console: Console, chosen: Settings) -> None:
+    """The table of what runs already."""
+    console.print(f"Already started in {chosen.home}:")
+    if state := states.now(chosen.home):
+        console.print(table(state))
+    say_where(console, chosen)
+
+
+def say_where(console: Console, chosen: Settings) -> None:
+    """The console's address, if it runs."""
+    state = states.now(chosen.home)
+    if state and any(service.name == "console" for service in state.services):
+        console.print(f"API: [link]{chosen.console_url}/api/docs[/link]")
+
+
+def watch(console: Console, chosen: Settings) -> None:
+    """The live view in a terminal, else nothing; until Ctrl-C or until the supervisor ends."""
+    say_where(console, chosen)
+    state = states.now(chosen.home)
+    if console.is_terminal and state and any(service.name == "console" for service in state.services):
+        subprocess.run([sys.executable, "-P", "-m", "infra.cli", "watch"], check=False)
+        return
+    console.print("Ctrl-C stops everything.")
+    while states.is_held(chosen.home):
+        time.sleep(0.5)
+
+
+def stop_shown(console: Console, home: Path) -> None:
+    """Stops, and says so."""
+    with console.status("stopping …"):
+        stop(home)
+    console.print("Stopped.")

@@ -1,0 +1,69 @@
+"""What all tests share: real servers in a home of their own, started once and only when a test asks for them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.clock import market_clock
+from infra.settings import CHECKOUT, Settings, settings
+
+START_WITHIN_S = 240
+
+
+def forget() -> None:
+    """Makes this process read its settings and its clock anew."""
+    settings.cache_clear()
+    market_clock.cache_clear()
+
+
+def free_port_base() -> int:
+    """A base above which all ports of a home are free at this moment."""
+    for base in range(31000, 60000, 500):
+        offsets = (0, 32, 42, 66, 70, 80, 81, 92, 93, 100, 101, 102)
+        try:
+            for offset in offsets:
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", base + offset))
+        except OSError:
+            continue
+        return base
+    raise RuntimeError("no free ports")
+
+
+def portfolio(*arguments: str, home: Path, base: int, **more: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command line against a home."""
+    surroundings = os.environ | {"PORTFOLIO_HOME": str(home), "PORTFOLIO_PORT_BASE": str(base)} | more
+    return subprocess.run(
+        [sys.executable, "-m", "infra.cli", *arguments],
+        env=surroundings,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=START_WITHIN_S,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Real Kafka, Cassandra and PostgreSQL, with topics and tables; the settings of this process point to them."""
+    home, base = tmp_path_factory.mktemp("home"), free_port_base()
+    before = {name: os.environ.get(name) for name in ("PORTFOLIO_HOME", "PORTFOLIO_PORT_BASE")}
+    done = portfolio("up", "--detach", "--only", "kafka,cassandra,postgres", home=home, base=base)
+    assert done.returncode == 0, done.stdout + done.stderr
+    os.environ |= {"PORTFOLIO_HOME": str(home), "PORTFOLIO_PORT_BASE": str(base)}
+    forget()
+    try:
+        yield settings()
+    finally:
+        portfolio("down", "--wipe", home=home, base=base)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        forget()

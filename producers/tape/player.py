@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from infra.errors import UserError
 from producers.simulator.exchange import Exchange
-from producers.simulator.packets import full_packets
+from producers.simulator.packets import FULL_MODE, full_packets
 from producers.tape.formats import PRICE_UNIT, Trades
 from schemas.calendar import calendar_of
 from schemas.market import Instrument
@@ -131,9 +131,14 @@ class Player:
             self._state, self._detail = "failed", str(error) or type(error).__name__
             raise
 
+    @property
+    def _is_heard(self) -> bool:
+        """Whether somebody is subscribed in mode full: a lesser one, Kite's first after a subscribe, has no times."""
+        return any(connection.modes.get(self._token) == FULL_MODE for connection in self._exchange.connections)
+
     async def _step(self) -> None:
         started = time.perf_counter()
-        if not self._exchange.subscribers(self._token):
+        if not self._is_heard:
             self._state = "waiting"
             await asyncio.sleep(LOOK_AGAIN_S)
             return

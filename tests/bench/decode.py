@@ -6,7 +6,7 @@ import numpy as np
 from kiteconnect import KiteTicker
 
 from producers.kite.packets import decode
-from tests.bench.frames import FULL, QUOTE, frame, mixed_frame, packets, tokens_of
+from tests.bench.frames import mixed_frame, packets, tokens_of, uniform_frame
 from tests.bench.measure import Line, in_turn, rate_of
 
 PACKETS = 300
@@ -17,10 +17,11 @@ def run(quick: bool) -> list[Line]:
     """``decode_*_ratio``."""
     rng = np.random.default_rng(1)
     tokens = tokens_of(PACKETS)
+    made = [packets(tokens, second, rng) for second in range(FRAMES)]
     kinds = {
-        "full": ([frame(packets(FULL, tokens, n, rng)) for n in range(FRAMES)], 100),
-        "quote": ([frame(packets(QUOTE, tokens, n, rng)) for n in range(FRAMES)], 60),
-        "mixed": ([mixed_frame(tokens, rng) for _ in range(FRAMES)], None),
+        "full": ([uniform_frame(each) for each in made], 100),
+        "quote": ([uniform_frame(each, "quote") for each in made], 60),
+        "mixed": ([mixed_frame(each) for each in made], None),
     }
     return [_compare(kind, frames, mark, 0.3 if quick else 1.0) for kind, (frames, mark) in kinds.items()]
 

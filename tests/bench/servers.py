@@ -1,0 +1,92 @@
+"""Real servers of the benchmark's own: a temporary home, ports of its own, gone afterwards. And the processes it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+
+from infra.settings import CHECKOUT, Settings, settings
+
+OFFSETS = (0, 32, 42, 66, 70, 80, 81, 92, 93, 100, 101, 102, 103)
+
+
+@contextlib.contextmanager
+def home(*only: str, **environment: str) -> Iterator[Settings]:
+    """Servers and services that are up (all when none is named); this process's settings point at them."""
+    folder = Path(tempfile.mkdtemp(prefix="portfolio-bench-"))
+    before = os.environ.copy()
+    os.environ |= {"PORTFOLIO_HOME": str(folder), "PORTFOLIO_PORT_BASE": str(_free_base()), **environment}
+    settings.cache_clear()
+    try:
+        _portfolio("up", "--detach", *(("--only", ",".join(only)) if only else ()))
+        yield settings()
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            _portfolio("down", "--wipe")
+        os.environ.clear()
+        os.environ.update(before)
+        settings.cache_clear()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _portfolio(*words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.cli", *words], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"`./portfolio {' '.join(words)}` failed:\n{done.stdout}{done.stderr}")
+
+
+def _free_base() -> int:
+    for base in range(30000, 60000, 500):
+        if all(_is_free(base + offset) for offset in OFFSETS):
+            return base
+    raise SystemExit("No free ports between 30000 and 60000.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@contextlib.contextmanager
+def process(*words: str, **environment: str) -> Iterator[psutil.Process]:
+    """``python -m WORDS`` while the block runs; its log is shown when it ends by itself."""
+    with tempfile.TemporaryFile() as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", *words], cwd=CHECKOUT, env=os.environ | environment, stdout=log, stderr=log
+        )
+        try:
+            yield psutil.Process(child.pid)
+            ended = child.poll() is not None
+        finally:
+            child.terminate()
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        if ended:
+            log.seek(0)
+            raise SystemExit(f"`python -m {' '.join(words)}` ended by itself:\n{log.read().decode()[-3000:]}")
+
+
+def wait_for(what: str, holds: Callable[[], bool], running: psutil.Process | None = None, seconds: float = 120) -> None:
+    """Waits until a condition holds. SystemExit when it does not in time, or the process it depends on has died."""
+    until = time.monotonic() + seconds
+    while not holds():
+        if running is not None and running.status() == psutil.STATUS_ZOMBIE:
+            return  # ``process`` shows why
+        if time.monotonic() > until:
+            raise SystemExit(f"The benchmark waited {seconds:.0f} s in vain for {what}.")
+        time.sleep(0.02)

@@ -87,7 +87,8 @@ def migrate_cassandra(settings: Settings, folder: Path = DDL) -> list[str]:
                 # The schema has no transactions: after a crash half way, what is there already is left alone.
                 session.execute(re.sub(r"^CREATE (TABLE|TYPE|INDEX) (?!IF)", r"CREATE \1 IF NOT EXISTS ", statement))
             session.execute(
-                "INSERT INTO schema_migrations (number, name, checksum, run_at) VALUES (%s, %s, %s, toTimestamp(now()))",
+                "INSERT INTO schema_migrations (number, name, checksum, run_at) "
+                "VALUES (%s, %s, %s, toTimestamp(now()))",
                 (migration.number, migration.name, migration.checksum),
             )
     finally:

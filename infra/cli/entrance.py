@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import tomllib
 from pathlib import Path
 
-import click
 import typer
 
 from infra.cli.gather import Gathered
@@ -38,24 +36,18 @@ def top(
 def main(arguments: list[str]) -> int:
     """The exit status of a command: 0, 1 when it could not be done, 2 when it was not understood."""
     try:
-        status = app(args=home_first(arguments), prog_name="portfolio", standalone_mode=False)
+        app(args=home_first(arguments), prog_name="portfolio")
+    except SystemExit as end:  # how typer ends every command
+        return end.code if isinstance(end.code, int) else 1
     except UserError as error:
         return complain(str(error))
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as `| head` leaves it
-        return 0
     except tomllib.TOMLDecodeError as error:
         return complain(f"The home's settings.toml cannot be read: {error}.")
     except ValueError as error:
         if sentence := setting_sentence(error):
             return complain(sentence)
         raise
-    return status if isinstance(status, int) else 0
+    return 0
 
 
 def home_first(arguments: list[str]) -> list[str]:

@@ -10,21 +10,22 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
 from infra.errors import UserError
 
+Command = Any  # click's, which typer keeps to itself
+
 
 def rooms() -> list[EntryPoint]:
-    """The rooms that declare commands, in the order in which pyproject.toml names them."""
-    return list(entry_points(group="portfolio.commands"))
+    """The rooms that declare commands, this machine's first."""
+    return sorted(entry_points(group="portfolio.commands"), key=lambda room: room.name != "local")
 
 
 @cache
-def commands_of(room: EntryPoint) -> MutableMapping[str, click.Command]:
+def commands_of(room: EntryPoint) -> MutableMapping[str, Command]:
     """A room's commands by name; none while the room itself is not there. UserError when it is broken."""
     try:
         app: typer.Typer = room.load()
@@ -45,7 +46,7 @@ def commands_of(room: EntryPoint) -> MutableMapping[str, click.Command]:
 class Gathered(TyperGroup):
     """The top group. A command is looked for room by room, so that only the rooms before it are imported."""
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Command:
         """The command of that name, if a room has it."""
         own = super().get_command(ctx, cmd_name)
         return own or next((found for room in self._near(cmd_name) if (found := commands_of(room).get(cmd_name))), None)
@@ -54,20 +55,18 @@ class Gathered(TyperGroup):
         """The rooms, the one of the command's name first: most rooms are called like their commands."""
         return sorted(rooms(), key=lambda room: room.name not in (cmd_name, "local"))
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """All names; a broken room is left out, and told below the help."""
         return [*super().list_commands(ctx), *(name for commands in self._loadable() for name in commands)]
 
-    def _loadable(self) -> Iterator[MutableMapping[str, click.Command]]:
+    def _loadable(self) -> Iterator[MutableMapping[str, Command]]:
         for room in rooms():
             try:
                 yield commands_of(room)
             except UserError as error:
                 typer.secho(str(error), fg="red", err=True)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[Any]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command, list[str]]:
         """As click does, but the suggestions for a mistyped name know every room."""
         if args and self.get_command(ctx, args[0]) is None:
             for commands in self._loadable():

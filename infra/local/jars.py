@@ -29,8 +29,6 @@ ROOTS = {
 OTHER_MACHINES = ("osx", "windows", "linux-riscv")  # classifiers of native parts that are never fetched
 AT_ONCE = 12
 
-Advance = Callable[[int], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Jar:
@@ -59,6 +57,9 @@ class Jar:
         """Whether a machine (``x86_64``, ``aarch64``) can use it."""
         native = self.classifier.removeprefix("linux-").replace("aarch_64", "aarch64")
         return not self.classifier.startswith("linux-") or native == machine.replace("arm64", "aarch64")
+
+
+Advance = Callable[[Jar, int], None]  # hears of a jar's next bytes
 
 
 def read_lock(path: Path = LOCK) -> list[Jar]:
@@ -128,8 +129,8 @@ def _fetch_one(jar: Jar, place: Path, folder: Path, advance: Advance) -> None:
     from jgo.maven import MavenContext, PythonResolver
 
     @contextmanager
-    def progress(_: str, __: int) -> Iterator[Advance]:
-        yield advance
+    def progress(_: str, __: int) -> Iterator[Callable[[int], None]]:
+        yield lambda count: advance(jar, count)
 
     context = MavenContext(PythonResolver(progress_callback=progress), place / jar.server, timeout=30)
     fetched = context.create_dependency(jar.coordinate).artifact.resolve()

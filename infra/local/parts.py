@@ -82,7 +82,7 @@ def declared_services() -> list[Service]:
         except ModuleNotFoundError as error:
             if not error.name or not entry.module.startswith(error.name):
                 raise UserError(f"The service {entry.name} cannot be loaded: {error}.") from error
-        except Exception as error:  # noqa: BLE001 - whatever a room's import raises, its name must be told
+        except Exception as error:  # whatever a room's import raises, the room must be named
             raise UserError(f"The service {entry.name} cannot be loaded: {type(error).__name__}: {error}.") from error
     return found
 

@@ -34,7 +34,7 @@ def holder(port: int) -> str:
 
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
                 return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
     except psutil.Error:  # other people's processes are theirs
         pass
@@ -47,6 +47,6 @@ def require_free(wanted: Iterable[tuple[str, int]]) -> None:
         if is_taken(port):
             by = holder(port)
             raise UserError(
-                f"Port {port}, which {purpose} needs, is taken{f' by {by}' if by else ''}: stop that program, or choose "
-                "other ports with PORTFOLIO_PORT_BASE=20000 (or port_base in the home's settings.toml)."
+                f"Port {port}, which {purpose} needs, is taken{f' by {by}' if by else ''}: stop that program, or "
+                "choose other ports with PORTFOLIO_PORT_BASE=20000 (or port_base in the home's settings.toml)."
             )

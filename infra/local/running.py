@@ -71,17 +71,15 @@ class Running:
         quick_deaths = 0
         while not self._stopping:
             began = time.monotonic()
-            await self._spawn(self.part.command())
-            await self._watch(began)
-            if self._stopping:
-                return
+            process = await self._spawn(self.part.command())
+            await self._watch(process, began)
             quick_deaths = quick_deaths + 1 if time.monotonic() - began < SETTLED_S else 1
-            self._mourn(quick_deaths)
+            self._mourn(process, quick_deaths)
             await asyncio.sleep(delay_s(quick_deaths))
 
-    async def _spawn(self, command: list[str]) -> None:
+    async def _spawn(self, command: list[str]) -> asyncio.subprocess.Process:
         with path_of(self.home, self.part.name).open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -90,13 +88,14 @@ class Running:
                 cwd=self.home,
                 start_new_session=True,
             )
+        self._process = process
         with contextlib.suppress(psutil.NoSuchProcess):
-            self._set(pid=self._process.pid, created=Mark.of(self._process.pid).created)
+            self._set(pid=process.pid, created=Mark.of(process.pid).created)
+        return process
 
-    async def _watch(self, began: float) -> None:
+    async def _watch(self, process: asyncio.subprocess.Process, began: float) -> None:
         """Waits for the process to be ready, then for its end."""
-        assert self._process
-        ended = asyncio.create_task(self._process.wait())
+        ended = asyncio.create_task(process.wait())
         try:
             while not ended.done():
                 if await asyncio.to_thread(self.part.answers):
@@ -121,12 +120,13 @@ class Running:
         self.ready.set()
         self._set(state="running", ready_s=round(time.monotonic() - began, 2), error="")
 
-    def _mourn(self, quick_deaths: int) -> None:
+    def _mourn(self, process: asyncio.subprocess.Process, quick_deaths: int) -> None:
         """Notes why the process died. What it left of its own processes ends too, or would stand in the way."""
-        assert self._process
         self._kill_group(signal.SIGTERM)
         lines = last_lines(path_of(self.home, self.part.name), 60)
-        why = sentence(lines) or f"It ended with status {self._process.returncode}: {' | '.join(last_words(lines))}"
+        why = sentence(lines) or f"It ended with status {process.returncode}: {' | '.join(last_words(lines))}"
+        if self._stopping:
+            return
         if not self.ready.is_set() and quick_deaths >= FIRST_ATTEMPTS:
             raise NeverReadyError(self._give_up(why))
         self._set(state="restarting", pid=None, ready_s=None, restarts=self.state.restarts + 1, error=why)

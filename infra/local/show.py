@@ -33,7 +33,7 @@ def print_status(*, as_json: bool) -> None:
     state = states.now(home)
     if as_json:
         more = {"home": str(home), "console": settings().console_url}
-        print(json.dumps(as_data(state) | more))  # noqa: T201
+        print(json.dumps(as_data(state) | more))
         return
     console = Console(highlight=False)
     if state is None:
@@ -68,6 +68,6 @@ def print_log(service: str, *, lines: int, follow: bool) -> None:
         there = ", ".join(sorted(found.stem for found in Path(home / "logs").glob("*.log")))
         raise UserError(f"There is no log of {service}" + (f": choose among {there}." if there else " yet."))
     for line in last_lines(path, lines):
-        print(line)  # noqa: T201
+        print(line)
     for piece in added(path) if follow else ():
-        print(piece, end="", flush=True)  # noqa: T201
+        print(piece, end="", flush=True)

@@ -76,7 +76,7 @@ def prepare(settings: Settings) -> None:
         return
     shutil.rmtree(folder / "log", ignore_errors=True)
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    tool = _launch(settings, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config))
+    tool = _launch(settings, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config))
     done = subprocess.run(tool, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stdout + done.stderr).strip().splitlines()[-1:]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 from infra.clock import market_clock
 from infra.errors import UserError
@@ -72,6 +72,16 @@ def make_topics(of: Settings | None = None) -> list[str]:
             grown = client.create_partitions([NewPartitions(name, partitions_of(topic, chosen))])
             grown[name].result(30)
     return [topic.name for topic in missing]
+
+
+def end_offsets(topic: Topic, partitions: Iterable[int], by: AdminClient | None = None) -> dict[int, int]:
+    """The offset after the last record of each partition, asked in one request.
+
+    A consumer's own ``get_watermark_offsets`` waits behind its long fetches, half a second a partition.
+    """
+    asked = {TopicPartition(topic.name, partition): OffsetSpec.latest() for partition in partitions}
+    answers = (by or admin()).list_offsets(asked, request_timeout=10) if asked else {}
+    return {place.partition: answer.result().offset for place, answer in answers.items()}
 
 
 def read_compacted(

@@ -16,7 +16,17 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupState, Kafk
 
 from infra.clock import market_clock
 from infra.errors import UserError
-from infra.kafka import admin, consumer, dead_letter, flush, partitions_of, produce_all, producer, read_compacted
+from infra.kafka import (
+    admin,
+    consumer,
+    dead_letter,
+    end_offsets,
+    flush,
+    partitions_of,
+    produce_all,
+    producer,
+    read_compacted,
+)
 from infra.settings import settings
 from producers.feed.plan import Erase, Slots, Step, Write, even_out, mend
 from producers.feed.provider import ConnectionLostError, Provider
@@ -122,7 +132,7 @@ class Catalogue:
     async def catch_up(self) -> None:
         """Reads what others have published until now; who subscribes to an instrument has published it before."""
         place = TopicPartition(INSTRUMENTS.name, 0)
-        end = self._consumer.get_watermark_offsets(place, timeout=10)[1]
+        end = (await asyncio.to_thread(end_offsets, INSTRUMENTS, [0]))[0]
         while self._consumer.position([place])[0].offset < end:
             self._follow()
             await asyncio.sleep(0)
@@ -187,8 +197,8 @@ class Balancer:
 
     async def _first_watchlist(self) -> None:
         """At the simulator, a newcomer's first start subscribes to a few well-known names."""
-        ends = [self._consumer.get_watermark_offsets(p, timeout=10)[1] for p in self._consumer.assignment()]
-        if any(ends) or not settings().uses_simulator:
+        ends = await asyncio.to_thread(end_offsets, SUBSCRIPTIONS, range(self._partitions), self._admin)
+        if any(ends.values()) or not settings().uses_simulator:
             return
         names = FIRST_WATCHLIST.read_text(encoding="utf-8").splitlines()
         wanted = [(n, token) for n in names if (token := self._catalogue.token_of(n)) is not None]
@@ -267,10 +277,7 @@ class Balancer:
 
     async def _catch_up(self, slots: set[int]) -> None:
         """Reads on until what was just written is folded."""
-        ends = {
-            slot: self._consumer.get_watermark_offsets(TopicPartition(SUBSCRIPTIONS.name, slot), timeout=10)[1]
-            for slot in slots
-        }
+        ends = await asyncio.to_thread(end_offsets, SUBSCRIPTIONS, slots, self._admin)
         places = [TopicPartition(SUBSCRIPTIONS.name, slot) for slot in slots]
         while any(place.offset < ends[place.partition] for place in self._consumer.position(places)):
             self._read()

@@ -13,7 +13,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
 from infra.errors import UserError
-from infra.kafka import consumer, dead_letter, producer
+from infra.kafka import admin, consumer, dead_letter, end_offsets, producer
 from schemas.codec import UndecodableError, decode
 from schemas.market import FeedStatus, Subscription
 from schemas.topics import FEED_STATUS, SUBSCRIPTIONS
@@ -53,6 +53,7 @@ class SlotReader:
         self._leaving: list[tuple[float, int, str]] = []  # (when, slot, instrument): moved elsewhere, kept a while
         self._has_left = False
         self._dead_letters = producer()
+        self._admin = admin()
         self._watcher: Consumer = consumer(f"{GROUP}-{worker}-handover")
         self._consumer: Consumer = consumer(
             GROUP,
@@ -149,10 +150,8 @@ class SlotReader:
         for number in numbers:
             self.slots.setdefault(number, Slot()).until = until
         going = [number for number, slot in self.slots.items() if slot.until is not None]
-        ends = [TopicPartition(FEED_STATUS.name, number) for number in going]
-        for end in ends:
-            end.offset = self._watcher.get_watermark_offsets(end, timeout=5)[1]
-        self._watcher.assign(ends)
+        ends = end_offsets(FEED_STATUS, going, self._admin)
+        self._watcher.assign([TopicPartition(FEED_STATUS.name, number, end) for number, end in ends.items()])
 
     def _let_go(self) -> bool:
         """Drops the slots whose new owner streams them, or that nobody took for too long."""

@@ -71,7 +71,7 @@ def tail(wanted: Wanted, of: Settings) -> None:
     with_state = wanted.topic.kept_ms == COMPACTED and not wanted.from_start
     try:
         more: dict[str, Any] = {"enable.partition.eof": True, "auto.offset.reset": "latest"}
-        reader = kafka.consumer("tail", of, **more)
+        reader = kafka.consumer("tail", of, more)
         try:
             assignment = _assignment(reader, wanted.topic, from_start=with_state or wanted.from_start)
             reader.assign(assignment)

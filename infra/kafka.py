@@ -80,7 +80,8 @@ def end_offsets(topic: Topic, partitions: Iterable[int], by: AdminClient | None 
     A consumer's own ``get_watermark_offsets`` waits behind its long fetches, half a second a partition.
     """
     asked = {TopicPartition(topic.name, partition): OffsetSpec.latest() for partition in partitions}
-    answers = (by or admin()).list_offsets(asked, request_timeout=10) if asked else {}
+    client = admin() if by is None else by  # kept until the answers are in; an idle client is falsy
+    answers = client.list_offsets(asked, request_timeout=10) if asked else {}
     return {place.partition: answer.result().offset for place, answer in answers.items()}
 
 

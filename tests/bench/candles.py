@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from streams.candles.app import GROUP
 
 from infra.cassandra import connect
 from infra.kafka import admin, flush, producer
 from infra.settings import Settings
 from schemas.codec import encode
 from schemas.topics import TICKS
-from streams.candles.app import GROUP
 from tests.bench import candles_plain
 from tests.bench.market import batches, json_records
 from tests.bench.measure import Line, Rates
@@ -64,7 +64,7 @@ def _plain_records(settings: Settings, ticks: int) -> Iterator[tuple[int, bytes]
 
 def _load(topic: str, settings: Settings, records: Iterator[tuple[int, bytes]]) -> Spans:
     """Writes records; returns where they lie."""
-    to = producer(settings, **{"linger.ms": 5})
+    to = producer(settings, {"linger.ms": 5})
     before = _ends(topic, settings)
     for partition, record in records:
         while True:
@@ -109,7 +109,7 @@ def _drain(settings: Settings, module: str, group: str, topic: str, spans: Spans
         return done >= total
 
     with process(module, *(("worker",) if "plain" in module else ())) as worker:
-        wait_for(f"{module} to commit everything", is_done, worker, 300)
+        wait_for(f"{module} to commit everything", is_done, worker)
     (start_s, first), (end_s, last) = seen[0], seen[-1]
     return (last - first) / (end_s - start_s)
 

@@ -14,10 +14,10 @@ from typing import Any
 import faust
 import orjson
 from cassandra.concurrent import execute_concurrent_with_args
+from streams.archive.writer import UPSERT  # the very statement of ours
 
 from infra.cassandra import connect
 from infra.settings import settings
-from streams.archive.writer import UPSERT  # the very statement of ours
 
 GROUP = "bench-candles-plain"
 TOPIC = "bench-ticks"

@@ -65,7 +65,7 @@ def report(plain: Plain, to: Producer) -> None:
 
 
 if __name__ == "__main__":
-    writer = producer(**{"linger.ms": 5})  # one record a tick needs a moment to gather
+    writer = producer(config={"linger.ms": 5})  # one record a tick needs a moment to gather
     made = Plain(writer)
     start_http_server(settings().feed_metrics_port, "127.0.0.1")
     threading.Thread(target=report, args=(made, writer), daemon=True).start()

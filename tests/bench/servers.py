@@ -1,4 +1,4 @@
-"""Real servers of the benchmark's own: a temporary home, ports of its own, gone afterwards. And the processes it runs."""
+"""Real servers of the benchmark's own, in a temporary home that is gone afterwards, and the processes it runs."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def process(*words: str, **environment: str) -> Iterator[psutil.Process]:
             raise SystemExit(f"`python -m {' '.join(words)}` ended by itself:\n{log.read().decode()[-3000:]}")
 
 
-def wait_for(what: str, holds: Callable[[], bool], running: psutil.Process | None = None, seconds: float = 120) -> None:
-    """Waits until a condition holds. SystemExit when it does not in time, or the process it depends on has died."""
-    until = time.monotonic() + seconds
+def wait_for(what: str, holds: Callable[[], bool], running: psutil.Process, every_s: float = 0.05) -> None:
+    """Waits until a condition holds. SystemExit when it does not within five minutes."""
+    until = time.monotonic() + 300
     while not holds():
-        if running is not None and running.status() == psutil.STATUS_ZOMBIE:
-            return  # ``process`` shows why
+        if running.status() == psutil.STATUS_ZOMBIE:
+            return  # the block of ``process`` ends and shows why
         if time.monotonic() > until:
-            raise SystemExit(f"The benchmark waited {seconds:.0f} s in vain for {what}.")
-        time.sleep(0.02)
+            raise SystemExit(f"The benchmark waited five minutes in vain for {what}.")
+        time.sleep(every_s)

@@ -50,3 +50,11 @@ def logs(service: str, follow: Follow = False, lines: Lines = 100) -> None:
     from infra.local.show import print_log
 
     print_log(service, lines=lines, follow=follow)
+
+
+@app.command()
+def doctor() -> None:
+    """Show what this machine has and lacks, and how to get it."""
+    from infra.local.doctor import doctor as examine
+
+    examine()

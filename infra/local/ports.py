@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from infra.errors import UserError
 
 
-def is_open(port: int, timeout_s: float = 0.5) -> bool:
-    """Whether something on loopback takes connections on a port."""
+def is_open(port: int, timeout_s: float = 0.5, host: str = "127.0.0.1") -> bool:
+    """Whether something takes connections on a port."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout_s):
+        with socket.create_connection((host, port), timeout_s):
             return True
     except OSError:
         return False

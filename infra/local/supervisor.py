@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
 
@@ -104,6 +105,8 @@ def main(names: list[str]) -> int:
             sys.stderr.write("another supervisor of this home runs\n")
             return 1
         stop_leftovers(chosen.home)
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # Kafka and Cassandra keep many files open
         if chosen.clock == "simulated":
             start_clock(chosen.home, chosen.clock_speed)
         return asyncio.run(Supervisor(chosen, parts_of(chosen, names)).run())

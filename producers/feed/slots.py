@@ -41,7 +41,13 @@ class Slot:
     taken_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     until: float | None = None  # monotonic; set when the slot is being handed over
     before: FeedStatus | None = None  # what was last said of it before we came
-    is_known: bool = False  # ``before`` was read
+    end: int | None = None  # offset up to which its records lay there when it came to us; None: not asked yet
+    ready_at: float | None = None  # monotonic; since when all it held then is streamed
+
+    @property
+    def is_known(self) -> bool:
+        """Whether what was said of it before is known."""
+        return self.end is not None
 
 
 class SlotReader:
@@ -86,6 +92,13 @@ class SlotReader:
     def unknown(self) -> list[int]:
         """Slots whose last state has not been read yet."""
         return [number for number, slot in self.slots.items() if not slot.is_known]
+
+    def is_read(self, number: int) -> bool:
+        """Whether all records that lay in the slot when it came to us have been read."""
+        end = self.slots[number].end
+        if not end:
+            return end == 0
+        return bool(self._consumer.position([TopicPartition(SUBSCRIPTIONS.name, number)])[0].offset >= end)
 
     def leave(self) -> None:
         """Leaves the group; all slots are now on their way out."""
@@ -171,17 +184,18 @@ class SlotReader:
         return bool(gone)
 
 
-def last_states(slots: list[int]) -> dict[int, FeedStatus]:
-    """What was last said of these slots. Blocks for a moment: run it in a thread."""
+def look_back(slots: list[int]) -> dict[int, tuple[FeedStatus | None, int]]:
+    """What was last said of these slots, and where their records end. Blocks for a moment: run it in a thread."""
+    said, ends = _last_states(slots), end_offsets(SUBSCRIPTIONS, slots)
+    return {slot: (said.get(slot), ends[slot]) for slot in slots}
+
+
+def _last_states(slots: list[int]) -> dict[int, FeedStatus]:
     reader = consumer(f"{GROUP}-last-states")
     found: dict[int, FeedStatus] = {}
     try:
-        ends = {}
-        for slot in slots:
-            low, high = reader.get_watermark_offsets(TopicPartition(FEED_STATUS.name, slot), timeout=10)
-            if high > low:
-                ends[slot] = high
-        reader.assign([TopicPartition(FEED_STATUS.name, slot, high - 1) for slot, high in ends.items()])
+        ends = {slot: end for slot, end in end_offsets(FEED_STATUS, slots).items() if end}
+        reader.assign([TopicPartition(FEED_STATUS.name, slot, end - 1) for slot, end in ends.items()])
         deadline = time.monotonic() + 10
         while len(found) < len(ends) and time.monotonic() < deadline:
             message = reader.poll(0.5)

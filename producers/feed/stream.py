@@ -65,6 +65,7 @@ class Stream:
         self._heard = 0.0
         self.state: State = "connecting"
         self.detail = ""
+        self.refused = ""  # one sentence when more is wanted than one connection carries
 
     def want(self, modes: Mapping[int, Mode]) -> None:
         """From now on these tokens in these modes; only the difference goes to the provider."""
@@ -79,7 +80,10 @@ class Stream:
         )
         self._changed.set()
 
-    refused = ""
+    @property
+    def has_asked(self) -> bool:
+        """Whether everything wanted has been asked for on this connection."""
+        return self._asked == self._wanted
 
     async def run(self) -> None:
         """Connects and streams, again and again."""
@@ -135,11 +139,12 @@ class Stream:
             self._changed.clear()
             gone = [token for token in self._asked if token not in self._wanted]
             new = {token: mode for token, mode in self._wanted.items() if self._asked.get(token) != mode}
-            self._asked = dict(self._wanted)
+            wanted = dict(self._wanted)
             if gone:
                 await connection.unsubscribe(gone)
             if new:
                 await connection.subscribe(new)
+            self._asked = wanted
 
     async def _watch(self) -> None:
         """Silence of a whole connection is a dead socket: the provider sends signs of life when nothing happens."""

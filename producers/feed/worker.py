@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import uuid4
 
 import structlog
@@ -27,14 +28,15 @@ from infra.metrics import FEED_FRAMES, FEED_INSTRUMENTS
 from infra.settings import settings
 from producers.feed.provider import Frame, Provider, provider_named
 from producers.feed.routes import Routes
-from producers.feed.slots import Slot, SlotReader, last_states
-from producers.feed.stream import Stream
+from producers.feed.slots import Slot, SlotReader, look_back
+from producers.feed.stream import State, Stream
 from producers.feed.writer import Writer
 from schemas.market import FeedGap, FeedStatus, Subscription
 from schemas.ticks import TickBatch, empty_batch
 
 POLL_S = 0.05
 REPORT_S = 1.0
+SETTLE_S = 1.0
 FRESH_US = 3_000_000  # a slot that another worker covered this recently is being handed over, not abandoned
 log = structlog.get_logger()
 
@@ -91,7 +93,7 @@ class Worker:
                     self._rewire()
                 if time.monotonic() >= report_at:
                     report_at = time.monotonic() + REPORT_S
-                    self._report("")
+                    self._report()
                 self._raise_failures()
                 await asyncio.sleep(POLL_S)
         finally:
@@ -102,10 +104,10 @@ class Worker:
         unknown = self._reader.unknown
         if not unknown:
             return False
-        said = await asyncio.to_thread(last_states, unknown)
+        said = await asyncio.to_thread(look_back, unknown)
         for number in unknown:
             if slot := self._reader.slots.get(number):
-                slot.before, slot.is_known = said.get(number), True
+                slot.before, slot.end = said[number]
         return True
 
     def _rewire(self) -> None:
@@ -215,7 +217,7 @@ class Worker:
                 )
         line.interruptions.clear()
 
-    def _report(self, final_state: str) -> None:
+    def _report(self, final_state: Literal["stopped"] | None = None) -> None:
         """Once a second: the state of each slot, and signs of life for partitions in which nothing happened."""
         for number, slot in self._reader.slots.items():
             if slot.is_known:
@@ -227,25 +229,38 @@ class Worker:
                     if now - line.written.get(partition, 0) >= REPORT_S:
                         self._writer.write(partition, empty_batch(line.provider.name, self.name, now_us))
 
-    def _status(self, number: int, slot: Slot, final_state: str) -> FeedStatus:
+    def _status(self, number: int, slot: Slot, final_state: Literal["stopped"] | None) -> FeedStatus:
         lines = [
             self._lines[h.subscription.provider] for h in slot.held.values() if h.subscription.provider in self._lines
         ]
-        streams = {id(line): line.stream for line in lines}.values()
-        worst = next((s for s in streams if s.state != "streaming"), None)
-        refused = next((s.refused for s in streams if s.refused), "")
-        covered = self._writer.covered_us if streams else self._clock.now_us()
+        state, detail = self._state(number, slot, lines)
+        covered = self._writer.covered_us if lines else self._clock.now_us()
+        before = slot.before.covered_us if slot.before else 0
         return FeedStatus(
             slot=number,
             worker=self.name,
-            state=final_state or (worst.state if worst else "refused" if refused else "streaming"),  # type: ignore[arg-type]
-            detail="" if final_state else worst.detail if worst else refused,
+            state=final_state or state,
+            detail="" if final_state else detail,
             instruments=len(slot.held),
             ticks=sum(self._ticks.get(p, 0) for p in {h.subscription.partition for h in slot.held.values()}),
-            covered_us=max(covered, slot.before.covered_us if slot.before else 0),
+            covered_us=max(covered, before) if slot.ready_at else before,
             pid=os.getpid(),
             host=socket.gethostname(),
         )
+
+    def _state(self, number: int, slot: Slot, lines: list[Line]) -> tuple[State, str]:
+        """A slot streams once all it held when it came to us has been asked for, and the answer had time to come."""
+        for line in lines:
+            if line.stream.state != "streaming":
+                slot.ready_at = None
+                return line.stream.state, line.stream.detail
+        asked = all(line.stream.has_asked for line in lines)
+        if slot.ready_at is None and asked and self._reader.is_read(number):
+            slot.ready_at = time.monotonic()
+        if slot.ready_at is None or time.monotonic() - slot.ready_at < SETTLE_S * bool(lines):
+            return "connecting", "taking over"
+        refused = next((line.stream.refused for line in lines if line.stream.refused), "")
+        return ("refused", refused) if refused else ("streaming", "")
 
     def _raise_failures(self) -> None:
         for task in self._tasks:

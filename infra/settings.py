@@ -69,6 +69,7 @@ class Settings(BaseSettings):
 
     simulator_seed: int = 1
     simulator_instruments: int = Field(default=3200, ge=100, le=30000)
+    simulator_load: bool = Field(default=False, description="every instrument ticks in every half second")
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -70,7 +70,8 @@ def running_day(market: Market, traits: Traits, seed: int, row: int, width: int)
     bars = _bars(path, market.moment.minute)
     minute, step = market.minute, market.moment.step
     if minute is not None and (traded := minute.traded[: step + 1, row]).any():
-        prices, volume = minute.price[: step + 1, row][traded], minute.volume[step, row] - minute.volume_before[row]
+        prices = minute.price[: step + 1, row][traded]
+        volume = int(minute.volume[step, row]) - int(minute.volume_before[row])
         last = (minute.number, prices[0], prices.max(), prices.min(), prices[-1], volume)
         bars = np.concatenate((bars, np.array([last], np.int64)))
     return _fold(path, bars, width)

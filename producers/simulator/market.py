@@ -145,9 +145,9 @@ class Market:
     def _write_tradable(self, minute: Minute, rows: Column, step: int) -> None:
         k, lot, tick = self.catalogue.indices, self._lot[rows], self._tick[rows]
         at, into = rows - k, self.tradable
-        into["last_quantity"][at] = minute.quantity[step, rows] * lot
+        into["last_quantity"][at] = minute.quantity[step, rows].astype(np.int64) * lot
         into["average_price"][at] = np.rint(minute.average(step)[rows] * tick)
-        into["volume"][at] = minute.volume[step, rows] * lot
+        into["volume"][at] = minute.volume[step, rows].astype(np.int64) * lot
         into["last_trade_time"][at] = minute.traded_at[step, rows] // STEPS_A_SECOND
         oi = minute.oi[rows] * lot
         start = self.path.oi_start[rows] * lot

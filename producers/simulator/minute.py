@@ -66,7 +66,9 @@ class Minute:
         """The day's average price in ticks after a step; 0 without volume."""
         done = np.where(
             self.minute_volume > 0,
-            (self.volume[step] - self.volume_before) / np.maximum(1, self.minute_volume) * self.turnover,
+            (self.volume[step].astype(np.int64) - self.volume_before)
+            / np.maximum(1, self.minute_volume)
+            * self.turnover,
             0.0,
         )
         made: Column = (self.turnover_before + done) / np.maximum(1, self.volume[step])
@@ -75,7 +77,8 @@ class Minute:
     def carry(self) -> Carry:
         """The state that the next minute starts from."""
         return Carry(
-            self.price[-1], self.quantity[-1], self.traded_at[-1], self.changed_at[-1], self.volume[-1],
+            self.price[-1], self.quantity[-1], self.traded_at[-1], self.changed_at[-1],
+            self.volume[-1].astype(np.int64),
             self.turnover_before + self.turnover, self.open, self.high[-1], self.low[-1],
         )  # fmt: skip
 
@@ -104,7 +107,8 @@ def plan(path: DayPath, number: int, carry: Carry) -> Minute:
     t = np.arange(STEPS)[:, None]
     h = bits(bits(path.keys, 3), start + t)
     traded = _trades(path, bars, h, t)
-    changed = traded | (uniform(h, 16) < 0.5 * path.traits.trades) | (t == _refresh_step(path))
+    quotes = np.where(path.traits.trades < 1, 0.5 * path.traits.trades, 1.0)  # under load in every step
+    changed = traded | (uniform(h, 16) < quotes) | (t == _refresh_step(path))
     place = np.maximum.accumulate(np.where(traded, t, -1), axis=0)  # of the last trade; -1: none yet in this minute
     before, at = place < 0, np.maximum(place, 0)
     price = np.where(before, carry.price, np.take_along_axis(_prices(path, bars, h, t), at, axis=0)).astype(np.int32)
@@ -118,12 +122,12 @@ def plan(path: DayPath, number: int, carry: Carry) -> Minute:
         changed=changed,
         traded=traded,
         price=price,
-        quantity=np.where(before, carry.quantity, np.take_along_axis(quantity, at, axis=0)),
+        quantity=np.where(before, carry.quantity, np.take_along_axis(quantity, at, axis=0)).astype(np.int32),
         traded_at=np.where(before, carry.traded_at, start + place),
         changed_at=np.where(last_change == 0, carry.changed_at, last_change),
-        volume=carry.volume + volume,
-        high=np.maximum(carry.high, np.maximum.accumulate(price, axis=0)),
-        low=np.minimum(carry.low, np.minimum.accumulate(price, axis=0)),
+        volume=(carry.volume + volume).astype(np.uint32),
+        high=np.maximum(carry.high, np.maximum.accumulate(price, axis=0)).astype(np.int32),
+        low=np.minimum(carry.low, np.minimum.accumulate(price, axis=0)).astype(np.int32),
         open=bars.open if number == 0 else carry.open,
         oi=path.oi(number),
         volume_before=carry.volume,

@@ -56,6 +56,7 @@ class Tapes:
         task = self._playing[instrument][1]
         task.cancel()
         await asyncio.wait([task])
+        player.stopped()
         return player
 
 

@@ -124,12 +124,14 @@ class Player:
             while self._sent < len(self._times_us):
                 await self._step()
             self._state = "done"
-        except asyncio.CancelledError:
-            self._state = "stopped"
-            raise
         except Exception as error:
             self._state, self._detail = "failed", str(error) or type(error).__name__
             raise
+
+    def stopped(self) -> None:
+        """Its task was cancelled."""
+        if self._state in ("waiting", "playing"):
+            self._state = "stopped"
 
     @property
     def _is_heard(self) -> bool:

@@ -1,0 +1,75 @@
+"""While tapes play, processes are killed at random instants: what is stored equals the oracle, or the gap is marked."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+
+from tests.journeys import tape
+from tests.journeys.conftest import Platform
+from tests.wait import until
+
+TAPES = {"spy": "NYSE:SPYK", "bac": "NYSE:BACK", "ibm": "NYSE:IBMK"}
+SPEED = "600"  # sixteen hours in 96 seconds
+
+
+def kill(platform: Platform, victim: str) -> None:
+    if victim == "worker":
+        workers = platform.json("feed", "list")["workers"]
+        pid = next(w["pid"] for w in workers if w["state"] == "streaming")
+    else:
+        pid = platform.service(victim)["pid"]
+    os.kill(pid, signal.SIGKILL)
+
+
+def freeze(pid: int, seconds: float) -> threading.Timer:
+    """Stops a process now and lets it go on later."""
+    os.kill(pid, signal.SIGSTOP)
+    timer = threading.Timer(seconds, os.kill, (pid, signal.SIGCONT))
+    timer.start()
+    return timer
+
+
+def test_kills_at_random_instants_lose_nothing_that_is_not_marked(platform: Platform) -> None:
+    chance = random.Random()
+    seed = chance.randrange(10**6)
+    chance.seed(seed)
+    playing = [platform.start(*tape.arguments(symbol, name, SPEED)) for symbol, name in TAPES.items()]
+    frozen = None
+    try:
+        names = set(TAPES.values())
+        until(
+            "the tapes are streamed",
+            lambda: (
+                names
+                <= {r["instrument"] for r in platform.json("feed", "list")["instruments"] if r["age_s"] is not None}
+            ),
+        )
+        frozen = freeze(platform.service("cassandra")["pid"], 30)
+        victims = chance.sample(["worker", "candles", "kafka"], 3)
+        for victim in victims:
+            time.sleep(chance.uniform(2, 9))  # the random instant itself, not a wait for anything
+            kill(platform, victim)
+            until("the console knows the workers again", lambda: platform.loads(), timeout_s=60)
+        frozen.join()
+        for command in playing:
+            assert command.wait(240) == 0, command.stdout.read() if command.stdout else ""
+    finally:
+        for command in playing:
+            command.kill()
+        if frozen:
+            frozen.join()
+    until("candles runs", lambda: platform.service("candles")["state"] == "running", timeout_s=60)
+    for symbol, name in TAPES.items():
+        tape.wait_until_folded(platform, name)
+
+        def unmarked(symbol: str = symbol, name: str = name) -> set[int]:
+            wrong, marked = tape.differences(platform, symbol, name)
+            return set(wrong.index) - marked
+
+        until(f"{name} (seed {seed}, {victims})", lambda: not unmarked(), timeout_s=60, every_s=2)
+        wrong, marked = tape.differences(platform, symbol, name)
+        assert len(marked) < 200, "the marks must name the gaps, not the day"

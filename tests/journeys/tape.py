@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -44,7 +45,7 @@ def covered_by_marks(ours: pd.DataFrame) -> set[int]:
     """A gap marks the last candle before and the first after it: the minutes between two such marks are unknown."""
     marks = sorted(ours.index[ours["gap"]])
     unknown = set(marks)
-    for before, after in zip(marks, marks[1:], strict=False):
+    for before, after in pairwise(marks):
         if not ((ours.index > before) & (ours.index < after)).any():
             unknown |= set(range(before, after, 60_000_000))
     return unknown

@@ -6,11 +6,14 @@ import os
 import signal
 from typing import Any
 
+import httpx
+import pytest
+
 from infra.kafka import produce_all, read_compacted
 from infra.settings import Settings
 from schemas.codec import decode
 from schemas.market import FeedGap, Subscription
-from schemas.topics import FEED_GAPS, SUBSCRIPTIONS
+from schemas.topics import FEED_GAPS, SUBSCRIPTIONS, TICKS
 from tests.journeys import tape
 from tests.journeys.conftest import Platform
 from tests.wait import until
@@ -108,15 +111,36 @@ def test_unknown_names_written_by_hand_are_put_aside_with_a_reason(platform: Pla
     assert "no instrument NSE:NOSUCH is known" in said
 
 
-def test_a_silent_socket_and_a_dead_token_are_told_and_mended(platform: Platform) -> None:
-    """The watchdog's five seconds, then a new log-in without a restart."""
-    import httpx
+def fault(platform: Platform, path: str) -> None:
+    """Makes the simulated exchange misbehave."""
+    httpx.post(f"http://127.0.0.1:{platform.base + 80}/simulator/faults/{path}").raise_for_status()
 
-    faults = f"http://127.0.0.1:{platform.base + 80}/simulator/faults"
+
+def all_stream(platform: Platform) -> bool:
+    return {row["state"] for row in rows(platform).values()} == {"streaming"}
+
+
+def test_a_silent_socket_is_told_and_opened_anew(platform: Platform) -> None:
     told = {gap.id for gap in gaps(platform)}
-    httpx.post(f"{faults}/silence", params={"seconds": 7}).raise_for_status()
-    new = until("silence is told", lambda: [g for g in gaps(platform) if g.id not in told and "5 s" in g.reason])
-    assert new
-    httpx.post(f"{faults}/token").raise_for_status()
-    httpx.post(f"{faults}/drop").raise_for_status()
-    until("all stream again", lambda: {r["state"] for r in rows(platform).values()} == {"streaming"}, timeout_s=90)
+    fault(platform, "silent?seconds=8")
+    until("silence is told", lambda: [g for g in gaps(platform) if g.id not in told and "for 5 s" in g.reason])
+    until("all stream again", lambda: all_stream(platform), timeout_s=90)
+
+
+def test_a_dead_token_is_replaced_without_a_restart(platform: Platform) -> None:
+    pids = {worker["worker"]: worker["pid"] for worker in platform.json("feed", "list")["workers"]}
+    told = {gap.id for gap in gaps(platform)}
+    fault(platform, "expire")
+    until("the interruption is told", lambda: [g for g in gaps(platform) if g.id not in told])
+    until("all stream again", lambda: all_stream(platform), timeout_s=90)
+    now = {worker["worker"]: worker["pid"] for worker in platform.json("feed", "list")["workers"]}
+    assert {w: p for w, p in now.items() if w in pids} == {w: p for w, p in pids.items() if w in now}
+
+
+@pytest.mark.parametrize("kind", ["truncated", "random", "count"])
+def test_a_broken_frame_is_put_aside_and_the_stream_goes_on(platform: Platform, kind: str) -> None:
+    of = settings_of(platform)
+    before = sum(1 for _ in read_compacted(TICKS.dead_letters, of=of))
+    fault(platform, f"garbage?kind={kind}")
+    until("it is put aside", lambda: sum(1 for _ in read_compacted(TICKS.dead_letters, of=of)) > before)
+    assert all_stream(platform)

@@ -1,4 +1,4 @@
-"""What a newcomer sees after ``./portfolio up``: a market that moves, candles that are stored, help when it is wrong."""
+"""What a newcomer sees after ``./portfolio up``: a market that moves, stored candles, help with mistakes."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_kills_at_random_instants_lose_nothing_that_is_not_marked(platform: Plat
         for victim in victims:
             time.sleep(chance.uniform(2, 9))  # the random instant itself, not a wait for anything
             kill(platform, victim)
-            until("the console knows the workers again", lambda: platform.loads(), timeout_s=60)
+            until("the console knows the workers again", platform.loads, timeout_s=60)
         frozen.join()
         for command in playing:
             assert command.wait(240) == 0, command.stdout.read() if command.stdout else ""
@@ -71,5 +71,5 @@ def test_kills_at_random_instants_lose_nothing_that_is_not_marked(platform: Plat
             return set(wrong.index) - marked
 
         until(f"{name} (seed {seed}, {victims})", lambda: not unmarked(), timeout_s=60, every_s=2)
-        wrong, marked = tape.differences(platform, symbol, name)
+        _, marked = tape.differences(platform, symbol, name)
         assert len(marked) < 200, "the marks must name the gaps, not the day"

@@ -90,7 +90,8 @@ class Probes:
 
     def _ask_kafka(self) -> None:
         """The group's committed offsets beside the ends of the log: one question that both needs and shows Kafka."""
-        self._admin = self._admin or kafka.admin(self._settings)
+        if self._admin is None:
+            self._admin = kafka.admin(self._settings)
         every = [TopicPartition(TICKS.name, p) for p in range(kafka.partitions_of(TICKS, self._settings))]
         try:
             ends = self._offsets(every, OffsetSpec.latest())

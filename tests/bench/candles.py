@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 from streams.candles.app import GROUP
 
 from infra.cassandra import connect
@@ -21,12 +20,12 @@ from schemas.topics import TICKS
 from tests.bench import candles_plain
 from tests.bench.market import batches, json_records
 from tests.bench.measure import Line, Rates
+from tests.bench.offsets import Spans, committed, ends, remove, rewind
 from tests.bench.servers import home, process, wait_for
 
 MARKS = {100: 50.0, 500: 120.0}  # ticks a record -> required ratio
 TICKS_OF = {100: 6_000_000, 500: 12_000_000}
 PLAIN_TICKS = 120_000
-Spans = dict[int, tuple[int, int]]  # partition -> first offset, offset after the last
 
 
 def run(quick: bool) -> list[Line]:
@@ -47,7 +46,7 @@ def run(quick: bool) -> list[Line]:
                 ours.append(per_record * _drain(settings, "streams.candles", GROUP, TICKS.name, spans))
             name = f"candles_{per_record}_ratio"
             lines.append(Rates(ours, pooled.plain[-rounds:]).line(name, required))
-            _empty(settings, TICKS.name, spans)
+            remove(admin(settings), TICKS.name, spans)
     return lines
 
 
@@ -65,7 +64,7 @@ def _plain_records(settings: Settings, ticks: int) -> Iterator[tuple[int, bytes]
 def _load(topic: str, settings: Settings, records: Iterator[tuple[int, bytes]]) -> Spans:
     """Writes records; returns where they lie."""
     to = producer(settings, {"linger.ms": 5})
-    before = _ends(topic, settings)
+    before = ends(admin(settings), topic, settings.partitions)
     for partition, record in records:
         while True:
             try:
@@ -74,20 +73,7 @@ def _load(topic: str, settings: Settings, records: Iterator[tuple[int, bytes]]) 
             except BufferError:
                 to.poll(0.1)
     flush(to, 120)
-    return {p: (before[p], end) for p, end in _ends(topic, settings).items()}
-
-
-def _ends(topic: str, settings: Settings) -> dict[int, int]:
-    from confluent_kafka.admin import OffsetSpec
-
-    wanted = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(settings.partitions)}
-    return {tp.partition: done.result(30).offset for tp, done in admin(settings).list_offsets(wanted).items()}
-
-
-def _empty(settings: Settings, topic: str, spans: Spans) -> None:
-    done = admin(settings).delete_records([TopicPartition(topic, p, end) for p, (_, end) in spans.items()])
-    for future in done.values():
-        future.result(60)
+    return {p: (before[p], end) for p, end in ends(admin(settings), topic, settings.partitions).items()}
 
 
 def _drain(settings: Settings, module: str, group: str, topic: str, spans: Spans) -> float:
@@ -97,13 +83,12 @@ def _drain(settings: Settings, module: str, group: str, topic: str, spans: Spans
         session.execute(f"TRUNCATE {table}")
     session.cluster.shutdown()
     client = admin(settings)
-    starts = [TopicPartition(topic, p, start) for p, (start, _) in spans.items()]
-    client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, starts)])[group].result(30)
+    rewind(client, group, topic, spans)
     total = sum(end - start for start, end in spans.values())
     seen: list[tuple[float, int]] = []
 
     def is_done() -> bool:
-        done = _committed(client, group, topic, spans)
+        done = committed(client, group, topic, spans)
         if done and (not seen or seen[-1][1] != done):
             seen.append((time.perf_counter(), done))
         return done >= total
@@ -112,10 +97,3 @@ def _drain(settings: Settings, module: str, group: str, topic: str, spans: Spans
         wait_for(f"{module} to commit everything", is_done, worker)
     (start_s, first), (end_s, last) = seen[0], seen[-1]
     return (last - first) / (end_s - start_s)
-
-
-def _committed(client: AdminClient, group: str, topic: str, spans: Spans) -> int:
-    """Records of the spans whose offsets are committed."""
-    wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, p) for p in spans])
-    found = client.list_consumer_group_offsets([wanted])[group].result(30).topic_partitions
-    return sum(max(0, tp.offset - spans[tp.partition][0]) for tp in found)

@@ -14,10 +14,10 @@ from typing import Any
 import faust
 import orjson
 from cassandra.concurrent import execute_concurrent_with_args
-from streams.archive.writer import UPSERT  # the very statement of ours
 
 from infra.cassandra import connect
 from infra.settings import settings
+from streams.archive.queries import Queries
 
 GROUP = "bench-candles-plain"
 TOPIC = "bench-ticks"
@@ -76,7 +76,7 @@ class Candles:
 async def fold(stream: Any) -> None:
     """A thousand records: fold, write, acknowledge."""
     session = connect()
-    upsert = session.prepare(UPSERT)
+    upsert = Queries(session)["put_candle"]  # the very statement of ours
     candles = Candles()
     async for events in stream.noack_take(TAKEN, within=0.5):
         for event in events:

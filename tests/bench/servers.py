@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -28,23 +30,24 @@ def home(*only: str, **environment: str) -> Iterator[Settings]:
     os.environ |= {"PORTFOLIO_HOME": str(folder), "PORTFOLIO_PORT_BASE": str(_free_base()), **environment}
     settings.cache_clear()
     try:
-        _portfolio("up", "--detach", *(("--only", ",".join(only)) if only else ()))
+        portfolio("up", "--detach", *(("--only", ",".join(only)) if only else ()))
         yield settings()
     finally:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            _portfolio("down", "--wipe")
+        with contextlib.suppress(SystemExit):
+            portfolio("down", "--wipe")
         os.environ.clear()
         os.environ.update(before)
         settings.cache_clear()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _portfolio(*words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "infra.cli", *words], cwd=CHECKOUT, capture_output=True, text=True, check=False
-    )
+def portfolio(*words: str) -> Any:
+    """Runs a command of the platform; what it prints, read as JSON with ``--json``. SystemExit when it fails."""
+    command = [sys.executable, "-m", "infra.cli", *words]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"`./portfolio {' '.join(words)}` failed:\n{done.stdout}{done.stderr}")
+    return json.loads(done.stdout) if "--json" in words else done.stdout
 
 
 def _free_base() -> int:

@@ -71,7 +71,7 @@ async def simulator() -> AsyncIterator[tuple[httpx.AsyncClient, Any]]:
     async with Sockets(exchange, sessions).serve(0) as server, web:
         port = next(iter(server.sockets)).getsockname()[1]
         query = urlencode({"api_key": "key", "access_token": token})
-        yield web, lambda: connect(f"ws://127.0.0.1:{port}?{query}", compression=None)
+        yield web, lambda: connect(f"ws://127.0.0.1:{port}?{query}", compression=None, close_timeout=0.2)
 
 
 async def state(web: httpx.AsyncClient, wanted: str) -> dict[str, Any]:

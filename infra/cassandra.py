@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
-from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
 
 from infra.errors import UserError
 from infra.settings import Settings, settings
@@ -17,7 +17,7 @@ def connect(of: Settings | None = None, *, keyspace: bool = True) -> Session:
     login = PlainTextAuthProvider(chosen.cassandra_user, chosen.cassandra_password) if chosen.cassandra_user else None
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(chosen.cassandra_datacenter)),
-        request_timeout=20,
+        request_timeout=10,
     )
     cluster = Cluster(
         [host for host, _ in points],
@@ -25,7 +25,11 @@ def connect(of: Settings | None = None, *, keyspace: bool = True) -> Session:
         auth_provider=login,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         protocol_version=5,
-        connect_timeout=10,
+        connect_timeout=5,
+        # a server that comes back is found again within a second, however long it was away
+        reconnection_policy=ConstantReconnectionPolicy(1.0, max_attempts=None),
+        idle_heartbeat_interval=5,
+        idle_heartbeat_timeout=10,
     )
     try:
         return cluster.connect(chosen.keyspace if keyspace else None)

@@ -99,6 +99,7 @@ def _gap(state: PartitionState, slot: int, covered_us: int) -> None:
 def absorb(state: PartitionState, of: InstrumentDay, stored: Iterable[Candle], known_from: int) -> None:
     """Joins an instrument-day's stored candles into those in memory, which are then known after ``known_from``."""
     for candle in stored:
+        of.listed = True
         slot = of.slots.get(candle.start_us)
         if slot is None:
             slot = state.new_slot(of, candle.start_us)
@@ -114,9 +115,9 @@ def absorb(state: PartitionState, of: InstrumentDay, stored: Iterable[Candle], k
         state.proof[of.who] = max(state.proof[of.who], candle.last[0])
         state.receive[of.who] = max(state.receive[of.who], candle.last[2])
     of.known_from = min(known_from, of.known_from)
-    of.wanted_from = NEVER
-    of.listed = of.listed or bool(of.starts)
-    state.unread.pop((of.who, of.day), None)
+    if not of.known_from or of.wanted_from > of.known_from:
+        of.wanted_from = NEVER
+        state.unread.pop((of.who, of.day), None)
 
 
 def settle(state: PartitionState) -> Settled:

@@ -8,28 +8,21 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calendar import calendar_of
 from schemas.market import Candle
+from streams.archive.days import day_of
 from streams.candles.lattice import EMPTY_KEYS, EMPTY_PRICES, fields_of
 from streams.candles.ticks import MINUTE_US
 
 KEPT = 3  # durable candles of an instrument's day that stay in memory, the newest ones
+DONE_US = 20 * 60 * MINUTE_US  # a day whose last candle is this old is forgotten
 NEVER = 1 << 62
 _KNOWN_NAMES = 4096
-
-
-def day_of(instrument: str, at_us: int) -> date:
-    """The exchange's local date at an instant; UTC's where the calendar has no such exchange."""
-    try:
-        return calendar_of(instrument.partition(":")[0]).day_of(at_us)
-    except KeyError:
-        return datetime.fromtimestamp(at_us // 1_000_000, UTC).date()
 
 
 @dataclass(slots=True, eq=False)
@@ -129,6 +122,13 @@ class PartitionState:
             found = self.days[who, day] = InstrumentDay(who, instrument, day, known_from)
         return found
 
+    def expect(self, instrument: str, day: date) -> None:
+        """Says that the archive may have open candles of an instrument's day: its newest ones are to be read."""
+        of = self.instrument_day(instrument, day)
+        if of.known_from == NEVER:
+            of.wanted_from = min(of.wanted_from, NEVER - 1)
+            self.unread[of.who, of.day] = of
+
     # candles ---------------------------------------------------------------------------------------------------
 
     def touch(self, who: int, start: int) -> int:
@@ -219,7 +219,8 @@ class PartitionState:
         for who, day in self.days:
             newest[who] = max(day, newest.get(who, day))
         for (who, day), of in list(self.days.items()):
-            old = day < newest[who] or (of.starts and of.starts[-1] + 20 * 60 * MINUTE_US < self.clock_us)
+            last = of.starts[-1] if of.starts else 0
+            old = day < newest[who] or last + DONE_US < self.clock_us
             if old and of.wanted_from == NEVER and not any(self._held(slot) for slot in of.slots.values()):
                 for start in of.starts:
                     self._drop(of, start)

@@ -1,0 +1,178 @@
+"""A Faust application from the settings, and a process around it that always ends.
+
+Faust is given raw bytes and asked for nothing clever: no tables by HTTP, no acks of its own, one web server on the
+loopback address. Three things are ours:
+
+- *Bounded memory.* Faust counts records, not bytes, and when all its buffers are full it sleeps for a second. Here
+  its buffers have no limit, and nothing is fetched while more than ``MAX_BUFFERED`` bytes wait.
+- *Static membership.* Each worker slot keeps its ``group.instance.id``: one that was killed has its partitions back
+  as soon as it joins again.
+- *An end.* When Faust crashes or takes too long to stop, the process exits with status 1; its supervisor starts it
+  again, and Kafka gives it the same partitions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import ssl
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+import structlog
+from faust.transport.drivers.aiokafka import Consumer as KafkaConsumer
+
+from infra.errors import UserError
+from infra.settings import Settings
+
+MAX_BUFFERED = 64 * 1024 * 1024  # bytes of records that were fetched and not yet taken by an agent
+STOP_S = 15.0
+log = structlog.get_logger()
+
+
+class Buffered:
+    """How many bytes wait between the fetcher and the agents of an app."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def taken(self, size: int) -> None:
+        """An agent has taken a record of this size."""
+        self.bytes -= size
+
+
+class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
+    """Faust's consumer, which fetches only while there is room."""
+
+    def _to_message(self, tp: Any, record: Any) -> Any:
+        self.app.buffered.bytes += len(record.value or b"")
+        return super()._to_message(tp, record)
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        for _ in range(100):
+            if self.app.buffered.bytes < MAX_BUFFERED:
+                return await super()._getmany(active_partitions, timeout)
+            await asyncio.sleep(0.01)
+        return {}
+
+
+class App(faust.App):  # type: ignore[misc]
+    """A Faust app that knows what waits in its buffers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.buffered = Buffered()
+        self.in_worker = True
+
+
+def make_app(name: str, of: Settings, web_port: int, slot: int = 0, **more: Any) -> App:
+    """A Faust app: ``name`` is its consumer group, ``slot`` numbers its workers on this computer.
+
+    ``more`` goes to Faust's own settings. UserError when the Kafka security settings cannot be told to Faust.
+    """
+    options: dict[str, Any] = {
+        "broker": [f"kafka://{server.strip()}" for server in of.kafka_servers.split(",")],
+        "broker_credentials": _credentials(of.kafka_security),
+        "consumer_group_instance_id": f"{name}-{of.feed_pool}-{slot}",
+        "broker_session_timeout": 6.0,
+        "broker_heartbeat_interval": 2.0,
+        "broker_request_timeout": 30.0,
+        "broker_max_poll_interval": 86_400.0,
+        "broker_max_poll_records": 2000,
+        "broker_commit_interval": 0.5,
+        "consumer_max_fetch_size": 4 * 1024 * 1024,
+        "consumer_auto_offset_reset": "earliest",
+        "stream_buffer_maxsize": 1_000_000,
+        "stream_wait_empty": False,
+        "stream_processing_timeout": 86_400.0,
+        "broker_commit_livelock_soft_timeout": 86_400.0,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "table_standby_replicas": 0,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+        "datadir": of.home / "faust" / f"{name}-{slot}",
+        "web_host": "127.0.0.1",
+        "web_bind": "127.0.0.1",
+        "web_port": web_port,
+        "web_tables_enabled": False,
+        "web_router_enabled": False,
+        "producer_compression_type": "lz4",
+        "worker_redirect_stdouts": False,
+        "autodiscover": False,
+    }
+    app = App(name, **(options | more))
+    app.transport.Consumer = BoundedConsumer
+    return app
+
+
+def _credentials(security: dict[str, str]) -> Any:
+    """Faust's form of librdkafka's security settings, or None for none."""
+    protocol = security.get("security.protocol", "plaintext").lower()
+    if protocol == "plaintext":
+        return None
+    context = None
+    if protocol.endswith("ssl"):
+        context = ssl.create_default_context(cafile=security.get("ssl.ca.location"))
+        if certificate := security.get("ssl.certificate.location"):
+            context.load_cert_chain(certificate, security.get("ssl.key.location"), security.get("ssl.key.password"))
+        if security.get("ssl.endpoint.identification.algorithm") == "none":
+            context.check_hostname = False
+    if protocol == "ssl":
+        return faust.SSLCredentials(context)
+    mechanism = security.get("sasl.mechanism") or security.get("sasl.mechanisms") or "PLAIN"
+    if mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        raise UserError(f"Kafka's sasl.mechanism {mechanism} is not supported here; use PLAIN or SCRAM-SHA-256/512.")
+    return faust.SASLCredentials(
+        username=security.get("sasl.username"),
+        password=security.get("sasl.password"),
+        ssl_context=context,
+        mechanism=mechanism,
+    )
+
+
+async def run(app: App, before_stop: Callable[[], Awaitable[None]]) -> int:
+    """Runs the app until SIGTERM or SIGINT (returns 0) or until it crashes (1); never hangs.
+
+    ``before_stop`` is awaited after the signal while everything still runs: the place for a last flush. The app must
+    have been made on the running event loop.
+    """
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    status = 0
+    try:
+        starting = asyncio.ensure_future(app.start())
+        await asyncio.wait({starting, asyncio.ensure_future(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        while not stop.is_set() and not app.crashed and not app.should_stop:
+            await asyncio.sleep(0.1)
+        if app.crashed or not stop.is_set():
+            status = 1
+            log.error("the stream crashed", reason=repr(app.crash_reason))
+    except Exception as error:  # noqa: BLE001 - whatever it was, the process must end and say so
+        status = 1
+        log.error("the stream could not start", reason=f"{type(error).__name__}: {error}")
+    _end_within(STOP_S, status or 1)
+    if not status:
+        await before_stop()
+    await app.stop()
+    _end_within(3.0, status)
+    return status
+
+
+def _end_within(seconds: float, status: int) -> None:
+    """Ends the process if it is still there after this time: threads of a dead connection may never return."""
+
+    def end() -> None:
+        sys.stderr.flush()
+        os._exit(status)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

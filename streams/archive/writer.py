@@ -1,0 +1,85 @@
+"""Stores candles. Blocks: a stream calls it in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+from cassandra.cluster import Session
+from cassandra.query import BatchStatement, BatchType, BoundStatement, Statement
+
+from infra.metrics import CANDLE_ROWS
+from schemas.market import Candle
+from streams.archive.days import day_of
+from streams.archive.queries import Queries
+
+BATCH = 10  # rows: below Cassandra's warnings at 5 KiB and at more than 10 partitions
+BATCHES_IN_FLIGHT = 24
+
+InstrumentDays = Iterable[tuple[str, date]]
+
+
+class CandleWriter:
+    """Upserts of one-minute candles and of what is known of their days. The driver's exceptions go to the caller."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._queries = Queries(session)
+
+    def write(self, candles: Sequence[Candle]) -> None:
+        """Stores these versions; returns when all are durable. May be called again with the same after an error."""
+        ordered = sorted(candles, key=lambda candle: (candle.instrument, candle.start_us))
+        put = self._queries["put_candle"]
+        rows = (put.bind(_values(candle)) for candle in ordered)
+        self._queries.run_all(self._batches(rows), BATCHES_IN_FLIGHT)
+        CANDLE_ROWS.inc(len(ordered))
+
+    def mark_days(self, ticks_partition: int, opened: InstrumentDays, closed: InstrumentDays = ()) -> None:
+        """Notes the instrument-days that have candles, those that may have open ones and those that have none left."""
+        days, opening, closing = (self._queries[name] for name in ("put_day", "open_day", "close_day"))
+        rows: list[BoundStatement] = []
+        for instrument, day in opened:
+            rows.append(days.bind((instrument, day)))
+            rows.append(opening.bind((ticks_partition, instrument, day)))
+        self._queries.run_all(rows)
+        self._queries.run_all(closing.bind((ticks_partition, instrument, day)) for instrument, day in closed)
+
+    def _batches(self, rows: Iterable[BoundStatement]) -> Iterator[Statement]:
+        """Rows in unlogged batches, each for one replica, so that no coordinator has to pass them on.
+
+        Neighbouring rows are minutes of one instrument: one mutation for the server.
+        """
+        waiting: dict[Any, list[BoundStatement]] = {}
+        for row in rows:
+            batch = waiting.setdefault(self._replica(row), [])
+            batch.append(row)
+            if len(batch) == BATCH:
+                yield _batch(batch)
+                batch.clear()
+        yield from (_batch(batch) for batch in waiting.values() if batch)
+
+    def _replica(self, row: BoundStatement) -> Any:
+        metadata = self._session.cluster.metadata
+        if len(metadata.all_hosts()) == 1:
+            return None
+        replicas = metadata.get_replicas(self._session.keyspace, row.routing_key)
+        return replicas[0].host_id if replicas else None
+
+
+def _batch(rows: list[BoundStatement]) -> Statement:
+    if len(rows) == 1:
+        return rows[0]
+    batch = BatchStatement(BatchType.UNLOGGED)
+    for row in rows:
+        batch.add(row)
+    batch.is_idempotent = True
+    return batch
+
+
+def _values(candle: Candle) -> tuple[Any, ...]:
+    c = candle
+    return (
+        c.instrument, day_of(c.instrument, c.start_us), c.start_us, c.open, c.high, c.low, c.close, c.volume, c.oi,
+        c.first, c.last, c.volume_from, c.volume_to, c.complete, c.gap, c.revision, c.source,
+    )  # fmt: skip

@@ -1,0 +1,140 @@
+"""The candle worker's agent: takes records in, flushes at a measured pace, never acknowledges before it is durable.
+
+When Cassandra or Kafka is away the worker tries again, from one second to eight between attempts, and goes on reading
+until ``MAX_HELD`` records are held; then it reads no more until there is room. Memory stays bounded either way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Iterable
+from typing import Any
+
+import structlog
+from confluent_kafka import Producer
+
+from infra.faust_app import App
+from infra.kafka import dead_letter, producer
+from infra.metrics import CANDLE_TICKS
+from infra.settings import Settings
+from schemas.codec import UndecodableError, decode
+from schemas.ticks import TickBatch
+from schemas.topics import TICKS
+from streams.candles.flush import AWAY, FIRST_BACKOFF_S, LAST_BACKOFF_S, Flushed, Flusher
+from streams.candles.share import Share
+
+MAX_HELD = 40_000  # records that are folded and not durable yet
+IDLE_S = 0.05
+log = structlog.get_logger()
+
+
+class CandleAgent:
+    """All shares of one worker."""
+
+    def __init__(self, app: App, of: Settings) -> None:
+        self.shares: dict[int, Share] = {}
+        self.assigned = False
+        self.rejected = 0
+        self.flushed = Flushed()
+        self._app = app
+        self._producer: Producer = producer(of, {"linger.ms": 2})
+        self.flusher = Flusher(of, self._producer, self._acknowledge)
+        self._held = 0
+        self._room = asyncio.Event()
+
+    # records ---------------------------------------------------------------------------------------------------
+
+    async def consume(self, stream: Any) -> None:
+        """The body of the Faust agent."""
+        events: AsyncIterable[Any] = stream.noack().events()
+        async for event in events:
+            self.take(event)
+            while self._held >= MAX_HELD:
+                self._room.clear()
+                await self._room.wait()
+
+    def take(self, event: Any) -> None:
+        """Decodes one record and hands it to its share; what cannot be decoded goes to ``ticks-dlq``."""
+        message = event.message
+        value, message.value = message.value or b"", None  # held until it is durable: without its bytes
+        event.value = None
+        self._app.buffered.taken(len(value))
+        batch: TickBatch | None = None
+        try:
+            batch = decode(TickBatch, value)
+        except UndecodableError as error:
+            self._put_aside(message, value, str(error))
+        share = self.shares.get(message.partition)
+        if share is None:
+            share = self.shares[message.partition] = Share(message.partition)
+        share.take(event, message.offset, batch)
+        self._held += 1
+        if batch is not None:
+            CANDLE_TICKS.inc(len(batch))
+
+    def _put_aside(self, message: Any, value: bytes, reason: str) -> None:
+        self.rejected += 1
+        where = {"partition": message.partition, "offset": message.offset}
+        dead_letter(self._producer, TICKS, reason, value, source="candles", **where)
+        log.warning("a record of ticks was put aside", reason=reason, **where)
+
+    def _acknowledge(self, event: Any) -> None:
+        event.ack()
+        self._held -= 1
+
+    # partitions ------------------------------------------------------------------------------------------------
+
+    def on_assigned(self, partitions: Iterable[Any]) -> None:
+        """Partitions came: their state starts empty, from the committed offsets and what is stored."""
+        for tp in partitions:
+            if tp.topic == TICKS.name and tp.partition not in self.shares:
+                self.shares[tp.partition] = Share(tp.partition)
+        self.assigned = True
+
+    async def on_revoked(self, partitions: Iterable[Any]) -> None:
+        """Partitions went: nothing more is stored for them, once the flush under way has ended."""
+        for tp in partitions:
+            share = self.shares.pop(tp.partition, None)
+            if share is not None:
+                share.owned = False
+                self._held -= len(share.held)
+        self._app.buffered.bytes = 0
+        self._room.set()
+        await self.flusher.quiet(4.0)
+
+    # durability ------------------------------------------------------------------------------------------------
+
+    async def keep_flushing(self) -> None:
+        """Flushes again and again; a server that is away is waited for."""
+        backoff = FIRST_BACKOFF_S
+        while True:
+            if not any(share.held or not share.resumed for share in self.shares.values()):
+                await asyncio.sleep(IDLE_S)
+                continue
+            try:
+                self.flushed = await self.flusher.flush(list(self.shares.values()))
+            except AWAY as error:
+                self._tell_trouble(error)
+                await asyncio.sleep(backoff)
+                backoff = min(backoff * 2, LAST_BACKOFF_S)
+                continue
+            self._room.set()
+            if self.flusher.trouble:
+                log.info("candles are stored again", held=self._held)
+            self.flusher.trouble, backoff = "", FIRST_BACKOFF_S
+            await asyncio.sleep(self.flushed.pause_s)
+
+    def _tell_trouble(self, error: BaseException) -> None:
+        first = not self.flusher.trouble
+        self.flusher.trouble = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if first:
+            log.warning("candles cannot be stored; trying again", reason=self.flusher.trouble, held=self._held)
+
+    async def last_flush(self) -> None:
+        """Before the process ends: stores and commits what is held, if the servers let it, within some seconds."""
+        try:
+            async with asyncio.timeout(8):
+                await self.flusher.flush(list(self.shares.values()))
+                await self._app.consumer.commit()
+        except (TimeoutError, *AWAY) as error:
+            log.warning("stopped without a last flush; it will be read again", reason=str(error), held=self._held)

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
 
     postgres: str = Field(default="", description="a PostgreSQL URL")
 
+    java_flags: str = Field(default="", description="further flags for the local Kafka's and Cassandra's Java")
+
     kite_api: str = Field(default="", description="Kite's REST address; empty: the local simulator's")
     kite_ws: str = Field(default="", description="Kite's websocket address; empty: the local simulator's")
     kite_api_key: str = "simulator"

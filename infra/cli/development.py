@@ -21,10 +21,10 @@ CHECKS = {
     "mypy": ["-m", "mypy"],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as run; run()"],
 }
-COMPILE = (
-    "--quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host "
-    "--no-emit-find-links --no-emit-options"
-).split()
+COMPILE = [
+    *("--quiet", "--allow-unsafe", "--generate-hashes", "--strip-extras"),
+    *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links", "--no-emit-options"),
+]
 
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also as one flat JSON object.")]
 Upgrade = Annotated[bool, typer.Option("--upgrade", help="To the newest versions that requirements.in allows.")]

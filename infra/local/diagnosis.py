@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Sequence
 
 KNOWN = (
@@ -30,8 +31,16 @@ def sentence(lines: Sequence[str]) -> str:
     return next((meaning for pattern, meaning in KNOWN if re.search(pattern, text)), "")
 
 
-def last_words(lines: Sequence[str], count: int = 4) -> list[str]:
-    """The lines worth showing: the errors if there are any, without stack frames."""
-    plain = [line for line in lines if line.strip() and not re.match(r"\s+(at|\.\.\.) ", line)]
-    errors = [line for line in plain if re.search(r"error|exception|fatal|refused", line, re.IGNORECASE)]
-    return (errors or plain)[-count:]
+def last_words(lines: Sequence[str], count: int = 3) -> list[str]:
+    """The last lines that tell of an error, without stack frames."""
+    plain = [line.strip() for line in lines if not re.match(r"\s+(at|\.\.\.) ", line)]
+    return [line for line in plain if re.search(r"error|exception|fatal|refused", line, re.IGNORECASE)][-count:]
+
+
+def cause(status: int, lines: Sequence[str]) -> str:
+    """Why a process ended, by its exit status (negative: the signal that killed it) and its log since its start."""
+    if meaning := sentence(lines):
+        return meaning
+    how = f"It was killed ({signal.Signals(-status).name})." if status < 0 else f"It ended with status {status}."
+    words = last_words(lines) or ([] if status < 0 else [line.strip() for line in lines[-3:]])
+    return " ".join([how, *(f"Last words: {' | '.join(words)}" for _ in words[:1])])

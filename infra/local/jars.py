@@ -8,16 +8,20 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import ENOSPC
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.errors import UserError
 from infra.settings import CHECKOUT
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
+    from requests import Session
 
 LOCK = Path(__file__).parent / "jars.lock"
 JARS = CHECKOUT / ".portfolio" / "jars"
@@ -102,9 +106,17 @@ def _is_there(path: Path, size: int) -> bool:
 
 def fetch(jars: list[Jar], advance: Advance, folder: Path = JARS) -> None:
     """Fetches and verifies jars, several at once; ``advance`` hears of each chunk's bytes. UserError when it fails."""
+    from jgo.maven import MavenContext
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as place, ThreadPoolExecutor(AT_ONCE) as pool:
-        tasks = {pool.submit(_fetch_one, jar, Path(place), folder, advance): jar for jar in jars}
+    context = MavenContext()
+    largest_first = sorted(jars, key=lambda jar: -jar.size)
+    with Session() as session, ThreadPoolExecutor(AT_ONCE) as pool:
+        session.mount("https://", HTTPAdapter(pool_maxsize=AT_ONCE, max_retries=Retry(3, backoff_factor=0.5)))
+        tasks = {pool.submit(_fetch_one, jar, context, session, folder, advance): jar for jar in largest_first}
         try:
             for task in as_completed(tasks):
                 task.result()
@@ -118,27 +130,39 @@ def fetch(jars: list[Jar], advance: Advance, folder: Path = JARS) -> None:
 def _why(jar: Jar, error: Exception) -> str:
     from requests import RequestException
 
-    if isinstance(error, OSError) and error.errno == 28:
+    if isinstance(error, OSError) and error.errno == ENOSPC:
         return f"The disk is full: {jar.file} could not be stored; free some space and run the command again."
     if isinstance(error, RequestException):
         return f"{jar.file} could not be downloaded (is there a network?); run the command again to go on."
     return f"{jar.file} could not be downloaded: {error}; run the command again to go on."
 
 
-def _fetch_one(jar: Jar, place: Path, folder: Path, advance: Advance) -> None:
-    from jgo.maven import MavenContext, PythonResolver
-
-    @contextmanager
-    def progress(_: str, __: int) -> Iterator[Callable[[int], None]]:
-        yield lambda count: advance(jar, count)
-
-    context = MavenContext(PythonResolver(progress_callback=progress), place / jar.server, timeout=30)
-    fetched = context.create_dependency(jar.coordinate).artifact.resolve()
-    if (found := digest_of(fetched)) != jar.sha256:
-        raise RuntimeError(f"its sha256 is {found[:12]}…, not {jar.sha256[:12]}… as pinned in {LOCK.name}")
+def _fetch_one(jar: Jar, context: MavenContext, session: Session, folder: Path, advance: Advance) -> None:
+    artifact = context.create_dependency(jar.coordinate).artifact
+    path = f"{artifact.component.path_prefix.as_posix()}/{artifact.filename}"
     target = folder / jar.server / jar.file
     target.parent.mkdir(exist_ok=True)
-    shutil.move(fetched, target)
+    part = target.with_suffix(f".{os.getpid()}.part")  # another command may fetch the same
+    try:
+        for repository in context.remote_repos.values():
+            with session.get(f"{repository}/{path}", stream=True, timeout=30) as answer:
+                if answer.status_code == 200:
+                    _store(answer.iter_content(1 << 16), part, lambda count: advance(jar, count))
+                    break
+        else:
+            raise RuntimeError(f"the repository answers {answer.status_code}")
+        if (found := digest_of(part)) != jar.sha256:
+            raise RuntimeError(f"its sha256 is {found[:12]}…, not {jar.sha256[:12]}… as pinned in {LOCK.name}")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _store(chunks: Iterable[bytes], path: Path, advance: Callable[[int], None]) -> None:
+    with path.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+            advance(len(chunk))
 
 
 def digest_of(path: Path) -> str:

@@ -35,6 +35,12 @@ def last_lines(path: Path, count: int, reach: int = 1 << 18) -> list[str]:
         return file.read().decode(errors="replace").splitlines()[-count:]
 
 
+def since(path: Path, position: int, reach: int = 1 << 16) -> list[str]:
+    """The lines written after a position, from at most ``reach`` bytes."""
+    size = path.stat().st_size if path.exists() else 0
+    return last_lines(path, 60, min(reach, size - position if size >= position else size))
+
+
 def follow(path: Path, goes_on: Callable[[], bool] = lambda: True) -> Iterator[str]:
     """What is added to a log from now on, in pieces; also after it was put aside."""
     position = path.stat().st_size if path.exists() else 0

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from infra.errors import UserError
-from infra.local.diagnosis import last_words, sentence
-from infra.local.logs import last_lines, path_of
+from infra.local.diagnosis import cause
+from infra.local.logs import path_of, since
 from infra.local.parts import Part
 from infra.local.state import Mark, ServiceState
 
@@ -46,6 +46,7 @@ class Running:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     _process: asyncio.subprocess.Process | None = None
     _stopping: bool = False
+    _log_start: int = 0  # where this process's part of the log begins
 
     def __post_init__(self) -> None:
         part = self.part
@@ -79,6 +80,7 @@ class Running:
 
     async def _spawn(self, command: list[str]) -> asyncio.subprocess.Process:
         with path_of(self.home, self.part.name).open("ab") as log:
+            self._log_start = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -123,8 +125,7 @@ class Running:
     def _mourn(self, process: asyncio.subprocess.Process, quick_deaths: int) -> None:
         """Notes why the process died. What it left of its own processes ends too, or would stand in the way."""
         self._kill_group(signal.SIGTERM)
-        lines = last_lines(path_of(self.home, self.part.name), 60)
-        why = sentence(lines) or f"It ended with status {process.returncode}: {' | '.join(last_words(lines))}"
+        why = cause(process.returncode or 0, since(path_of(self.home, self.part.name), self._log_start))
         if self._stopping:
             return
         if not self.ready.is_set() and quick_deaths >= FIRST_ATTEMPTS:

@@ -39,13 +39,21 @@ def print_status(*, as_json: bool) -> None:
     if state is None:
         console.print(f"Nothing was started in {home}; `./portfolio up` does it.")
         return
+    print_services(console, state)
+
+
+def print_services(console: Console, state: states.State) -> None:
+    """A table, and below it what is wrong."""
     console.print(table(state))
+    for service in state.services:
+        if service.error:
+            console.print(f"[red]{service.title}[/]: {service.error}", soft_wrap=True)
 
 
 def table(state: states.State) -> Table:
     """A line for each server and service."""
     shown = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("service", "state", "ready in", "address", "process", "restarts", ""):
+    for heading in ("service", "state", "ready in", "address", "process", "restarts"):
         shown.add_column(heading, justify="right" if heading in ("ready in", "process", "restarts") else "left")
     for service in state.services:
         shown.add_row(
@@ -55,7 +63,6 @@ def table(state: states.State) -> Table:
             service.address or f"127.0.0.1:{service.port}",
             str(service.pid or ""),
             str(service.restarts or ""),
-            service.error,
         )
     return shown
 

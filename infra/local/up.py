@@ -21,7 +21,7 @@ from infra.local.machine import require_room
 from infra.local.parts import Part, parts_of
 from infra.local.ports import require_free
 from infra.local.progress import Downloads, Lines
-from infra.local.show import table
+from infra.local.show import print_services
 from infra.settings import CHECKOUT, Settings, settings
 
 
@@ -103,7 +103,7 @@ def say_what_runs(console: Console, chosen: Settings) -> None:
     """The table of what runs already."""
     console.print(f"Already started in {chosen.home}:")
     if state := states.now(chosen.home):
-        console.print(table(state))
+        print_services(console, state)
     say_where(console, chosen)
 
 

@@ -42,6 +42,7 @@ ALONE = (
     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
     "-Dcassandra.ring_delay_ms=0",
     "-Dcassandra.superuser_setup_delay_ms=0",
+    "-Dcassandra.shutdown_announce_in_ms=0",
 )
 LOGBACK = """<configuration>
   <appender name="OUT" class="ch.qos.logback.core.ConsoleAppender">
@@ -117,6 +118,7 @@ def command(settings: Settings) -> list[str]:
     return [
         str(java()),
         *flags,
+        *settings.java_flags.split(),
         *ALONE,
         *reach,
         f"-javaagent:{jamm}",

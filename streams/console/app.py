@@ -191,6 +191,8 @@ async def _validation_error(_: Request, error: Exception) -> Response:
         return _sentence(422, f"There is no field {where!r} here.")
     if not where:
         return _sentence(422, "The body must be a JSON object with content type application/json.")
+    if first["type"] == "too_short":
+        return _sentence(422, f"{where}: name at least one.")
     reason = str(first["msg"])
     return _sentence(422, f"{where}: {reason[:1].lower()}{reason[1:]}.")
 

@@ -25,10 +25,9 @@ _AWAY = (DriverException, NoHostAvailable, OperationTimedOut, RequestExecutionEx
 
 def read_candles(console: Console, query: models.CandleQuery) -> models.Candles:
     """GET /api/candles. ApiError for a range that is none, UnavailableError while Cassandra does not answer."""
-    session = console.probes.cassandra_session
-    if session is None:
+    reader = console.archive
+    if reader is None:
         raise UnavailableError("Cassandra does not answer, and the candles are there; see `./portfolio status`.")
-    reader = CandleReader(session)
     try:
         instrument = _instrument(console, reader, query.instrument)
         candles = _read(reader, instrument, query)
@@ -108,7 +107,7 @@ def instant(name: str, text: str, zone: ZoneInfo, *, end: bool) -> int | None:
             raise ValueError(text)
     except (ValueError, OverflowError, OSError) as error:
         raise ApiError(
-            f"{name}: {text!r} is no time; write 2026-11-20, 2026-11-20T10:15, 2026-11-20T10:15:00+05:30 or microseconds."
+            f"{name}: {text!r} is no time; write 2026-11-20, 2026-11-20T10:15 (with +05:30 or without) or microseconds."
         ) from error
     return at
 

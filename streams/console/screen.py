@@ -126,7 +126,7 @@ def _candles(lag_s: float | None) -> tuple[str, str, str]:
 def _instruments(view: View) -> Table:
     style = Style(dim=bool(view.problem))
     table = Table(box=_HEAD_LINE, expand=True, show_edge=False, pad_edge=False, header_style=QUIET, style=style)
-    columns = _columns(view.width)
+    columns = _columns(view.width, with_history=any(len(prices) > 1 for prices in view.history.values()))
     for title, justify in columns:
         table.add_column(title, justify=justify, no_wrap=True, overflow="ellipsis")
     table.columns[0].ratio, table.columns[0].min_width = 1, 21
@@ -136,11 +136,11 @@ def _instruments(view: View) -> Table:
     return table
 
 
-def _columns(width: int) -> list[tuple[str, JustifyMethod]]:
+def _columns(width: int, *, with_history: bool) -> list[tuple[str, JustifyMethod]]:
     """Which columns a width has room for, and how each is aligned."""
     wanted: list[tuple[str, JustifyMethod]] = [(" Instrument", "left"), ("Last", "right"), ("Change", "right")]
     wanted.append(("%", "right"))
-    if width >= _WIDE:
+    if width >= _WIDE and with_history:
         wanted.append(("Recent", "left"))
     if width >= 125:
         wanted.append(("Day's range", "left"))

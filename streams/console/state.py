@@ -11,6 +11,7 @@ from infra.clock import EXCHANGE, market_clock
 from infra.settings import Settings
 from schemas.calendar import calendar_of
 from schemas.topics import FEED_POOLS, FEED_STATUS, INSTRUMENTS, SUBSCRIPTIONS
+from streams.archive.reader import CandleReader
 from streams.console.desk import FeedDesk
 from streams.console.feed import FeedState
 from streams.console.probes import Probes
@@ -29,6 +30,7 @@ class Console:
         self.follower = Follower("feed", [INSTRUMENTS, SUBSCRIPTIONS, FEED_STATUS, FEED_POOLS], self._take, of)
         self.desk = FeedDesk(self.feed, self.follower, of)
         self.probes = Probes(of)
+        self._archive: CandleReader | None = None
 
     def start(self) -> None:
         """Begins to read and to ask."""
@@ -41,6 +43,13 @@ class Console:
         self.probes.stop()
         self.prices.stop()
         self.follower.stop()
+
+    @property
+    def archive(self) -> CandleReader | None:
+        """The stored candles; None until Cassandra answered once."""
+        if self._archive is None and (session := self.probes.cassandra_session) is not None:
+            self._archive = CandleReader(session)
+        return self._archive
 
     def _take(self, message: Message) -> None:
         at_s = message.timestamp()[1] / 1000

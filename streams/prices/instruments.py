@@ -46,7 +46,7 @@ class InstrumentBook:
     def find(self, text: str) -> Instrument:
         """The instrument that a person means: ``NSE:INFY``, ``nse:infy``, or ``INFY``.
 
-        UnknownInstrumentError names close matches; AmbiguousInstrumentError the exchanges that a bare symbol leaves open.
+        UnknownInstrumentError names close matches; AmbiguousInstrumentError the possible exchanges.
         """
         wanted = text.strip().upper()
         if found := self.by_name.get(wanted):

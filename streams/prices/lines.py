@@ -90,7 +90,7 @@ def record_text(key: str, record: Mapping[str, Any] | None) -> str:
         return _dead_letter(record)
     if {"interval", "open", "close", "start_us"} <= record.keys():
         return _candle(record)
-    parts = [f"{name}={_value(name, value)}" for name, value in record.items() if value not in ("", key)]
+    parts = [f"{name}={_value(name, value)}" for name, value in record.items() if str(value) not in ("", key)]
     return "  ".join([key, *parts] if key else parts)
 
 

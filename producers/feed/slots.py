@@ -43,6 +43,7 @@ class Slot:
     before: FeedStatus | None = None  # what was last said of it before we came
     end: int | None = None  # offset up to which its records lay there when it came to us; None: not asked yet
     ready_at: float | None = None  # monotonic; since when all it held then is streamed
+    has_streamed: bool = False
 
     @property
     def is_known(self) -> bool:

@@ -13,9 +13,7 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import Literal
-from uuid import uuid4
 
 import structlog
 from prometheus_client import start_http_server
@@ -24,43 +22,21 @@ from infra import log as logs
 from infra.clock import market_clock
 from infra.errors import UserError
 from infra.kafka import producer
-from infra.metrics import FEED_FRAMES, FEED_INSTRUMENTS
+from infra.metrics import FEED_INSTRUMENTS
 from infra.settings import settings
-from producers.feed.provider import Frame, Provider, provider_named
-from producers.feed.routes import Routes
+from producers.feed.line import Line
+from producers.feed.provider import provider_named
 from producers.feed.slots import Slot, SlotReader, look_back
-from producers.feed.stream import State, Stream
+from producers.feed.stream import State
 from producers.feed.writer import Writer
-from schemas.market import FeedGap, FeedStatus, Subscription
-from schemas.ticks import TickBatch, empty_batch
+from schemas.market import FeedStatus, Subscription
+from schemas.ticks import TickBatch
 
 POLL_S = 0.05
 REPORT_S = 1.0
-SETTLE_S = 1.0
+SETTLE_S = 1.0  # what a new subscription is first answered comes well within this
 FRESH_US = 3_000_000  # a slot that another worker covered this recently is being handed over, not abandoned
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Interruption:
-    """Instruments that are covered only up to a time, until ticks flow again."""
-
-    tokens: dict[int, str]  # token to instrument
-    since_us: int
-    reason: str
-
-
-@dataclass(slots=True)
-class Line:
-    """One provider's part of the worker."""
-
-    provider: Provider
-    stream: Stream
-    routes: Routes
-    subscriptions: dict[int, Subscription] = field(default_factory=dict)  # by token
-    interruptions: list[Interruption] = field(default_factory=list)
-    last_us: int = 0  # when the last frame came
-    written: dict[int, float] = field(default_factory=dict)  # monotonic time of each partition's last batch
 
 
 class Worker:
@@ -70,13 +46,10 @@ class Worker:
         self.name = name
         self._clock = market_clock()
         self._reader = SlotReader(name)
-        self._producer = producer()
-        self._writer = Writer(name, self._producer, self._not_taken)
+        self._writer = Writer(name, producer(), self._not_taken)
         self._lines: dict[str, Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._told: dict[int, set[str]] = {}  # by slot: instruments whose gap before our time is noted
-        self._ticks: dict[int, int] = {}
-        self._frames = FEED_FRAMES.labels(name)
         self._is_leaving = False
 
     async def run(self, stop: asyncio.Event, leave: asyncio.Event) -> None:
@@ -111,7 +84,7 @@ class Worker:
         return True
 
     def _rewire(self) -> None:
-        """Brings routes and streams in line with what the slots hold."""
+        """Brings the lines in step with what the slots hold."""
         wanted: dict[str, dict[int, Subscription]] = {}
         for slot in self._reader.slots.values():
             for held in slot.held.values() if slot.is_known else ():
@@ -119,27 +92,15 @@ class Worker:
                 if subscription.token and subscription.partition >= 0:  # else the leader completes it in a moment
                     wanted.setdefault(subscription.provider, {})[subscription.token] = subscription
         for name in {*wanted, *self._lines}:
-            line = self._lines.get(name) or self._new_line(name)
-            line.subscriptions = wanted.get(name, {})
-            routes = Routes(name, self.name, line.subscriptions.values())
-            routes.inherit(line.routes)
-            line.routes = routes
-            line.stream.want({token: s.mode for token, s in line.subscriptions.items()})
+            (self._lines.get(name) or self._new_line(name)).want(wanted.get(name, {}))
         for number, slot in self._reader.slots.items():
             self._note_missed(number, slot)
-        FEED_INSTRUMENTS.labels(self.name).set(sum(len(line.routes) for line in self._lines.values()))
+        FEED_INSTRUMENTS.labels(self.name).set(sum(len(line) for line in self._lines.values()))
 
     def _new_line(self, name: str) -> Line:
-        provider = provider_named(name)
-        stream = Stream(
-            provider,
-            settings().feed_silence_s,
-            lambda frame: self._on_frame(line, frame),
-            lambda reason: self._interrupt(line, dict.fromkeys(line.subscriptions), line.last_us, reason),
-        )
-        line = Line(provider, stream, Routes(name, self.name, ()))
+        line = Line(self.name, provider_named(name), self._writer, settings().feed_silence_s)
         self._lines[name] = line
-        self._tasks.add(asyncio.create_task(stream.run()))
+        self._tasks.add(asyncio.create_task(line.stream.run()))
         return line
 
     def _note_missed(self, number: int, slot: Slot) -> None:
@@ -147,103 +108,42 @@ class Worker:
         before = slot.before
         if before is None or not before.covered_us:
             return
-        is_mine = before.worker == self.name
         age_us = self._clock.now_us() - before.covered_us
-        if not is_mine and age_us <= FRESH_US * self._clock.speed:
+        if before.worker != self.name and age_us <= FRESH_US * self._clock.speed:
             slot.before = None  # it is handed over in good order
             return
         told = self._told.setdefault(number, set())
         for instrument, held in slot.held.items():
-            if held.at_ms < slot.taken_ms and instrument not in told and held.subscription.provider in self._lines:
+            line = self._lines.get(held.subscription.provider)
+            if line and held.at_ms < slot.taken_ms and instrument not in told:
                 told.add(instrument)
-                line = self._lines[held.subscription.provider]
-                why = f"worker {before.worker} was not running"
-                self._interrupt(line, {held.subscription.token: None}, before.covered_us, why)
-
-    def _interrupt(self, line: Line, tokens: dict[int, None], since_us: int, reason: str) -> None:
-        known = {token: line.subscriptions[token].instrument for token in tokens if token in line.subscriptions}
-        if not since_us or not known:
-            return
-        line.routes.interrupted(known, since_us)
-        for earlier in line.interruptions:
-            if (earlier.since_us, earlier.reason) == (since_us, reason):
-                earlier.tokens.update(known)
-                return
-        line.interruptions.append(Interruption(known, since_us, reason))
-
-    def _not_taken(self, batch: TickBatch) -> None:
-        """Kafka did not take a batch: its instruments are interrupted."""
-        line = self._lines[batch.provider]
-        tokens = {token: None for token, s in line.subscriptions.items() if s.instrument in batch.names}
-        self._interrupt(line, tokens, self._writer.covered_us or batch.sent_us, "Kafka did not take the ticks")
-
-    def _on_frame(self, line: Line, frame: Frame) -> None:
-        """The path of every tick."""
-        line.last_us = frame.receive_us
-        decoded = line.provider.decode(frame)
-        if decoded.broken:
-            self._writer.broken(frame.payload, decoded.broken)
-        if not len(decoded.token):
-            self._writer.heard(frame.receive_us)
-            return
-        self._frames.inc()
-        if line.interruptions:
-            self._tell_gaps(line, frame.receive_us)
-        now = time.monotonic()
-        for partition, batch in line.routes.split(decoded, frame.receive_us):
-            self._writer.write(partition, batch)
-            line.written[partition] = now
-            self._ticks[partition] = self._ticks.get(partition, 0) + len(batch)
-        self._writer.poll()
-
-    def _tell_gaps(self, line: Line, now_us: int) -> None:
-        for gap in line.interruptions:
-            by_partition: dict[int, list[str]] = {}
-            for token, instrument in gap.tokens.items():
-                if token in line.subscriptions:
-                    by_partition.setdefault(line.subscriptions[token].partition, []).append(instrument)
-            for partition, instruments in by_partition.items():
-                self._writer.gap(
-                    FeedGap(
-                        uuid4().hex,
-                        line.provider.name,
-                        self.name,
-                        partition,
-                        instruments,
-                        gap.since_us,
-                        now_us,
-                        gap.reason,
-                    )
-                )
-        line.interruptions.clear()
+                reason = f"worker {before.worker} was not running"
+                line.interrupt([held.subscription.token], before.covered_us, reason)
 
     def _report(self, final_state: Literal["stopped"] | None = None) -> None:
         """Once a second: the state of each slot, and signs of life for partitions in which nothing happened."""
         for number, slot in self._reader.slots.items():
             if slot.is_known:
                 self._writer.status(self._status(number, slot, final_state))
-        now, now_us = time.monotonic(), self._clock.now_us()
-        for line in self._lines.values():
-            if line.stream.state == "streaming" and not final_state:
-                for partition in line.routes.names:
-                    if now - line.written.get(partition, 0) >= REPORT_S:
-                        self._writer.write(partition, empty_batch(line.provider.name, self.name, now_us))
+        if not final_state:
+            for line in self._lines.values():
+                line.show_life(self._clock.now_us())
 
     def _status(self, number: int, slot: Slot, final_state: Literal["stopped"] | None) -> FeedStatus:
-        lines = [
-            self._lines[h.subscription.provider] for h in slot.held.values() if h.subscription.provider in self._lines
-        ]
+        named = {held.subscription.provider for held in slot.held.values()}
+        lines = [line for name, line in self._lines.items() if name in named]
         state, detail = self._state(number, slot, lines)
-        covered = self._writer.covered_us if lines else self._clock.now_us()
         before = slot.before.covered_us if slot.before else 0
+        covered = self._writer.covered_us if lines else self._clock.now_us()
+        partitions = {held.subscription.partition for held in slot.held.values()}
         return FeedStatus(
             slot=number,
             worker=self.name,
             state=final_state or state,
             detail="" if final_state else detail,
             instruments=len(slot.held),
-            ticks=sum(self._ticks.get(p, 0) for p in {h.subscription.partition for h in slot.held.values()}),
-            covered_us=max(covered, before) if slot.ready_at else before,
+            ticks=sum(line.ticks[partition] for line in lines for partition in partitions),
+            covered_us=max(covered, before) if slot.has_streamed else before,
             pid=os.getpid(),
             host=socket.gethostname(),
         )
@@ -257,10 +157,14 @@ class Worker:
         asked = all(line.stream.has_asked for line in lines)
         if slot.ready_at is None and asked and self._reader.is_read(number):
             slot.ready_at = time.monotonic()
+            slot.has_streamed = True
         if slot.ready_at is None or time.monotonic() - slot.ready_at < SETTLE_S * bool(lines):
             return "connecting", "taking over"
         refused = next((line.stream.refused for line in lines if line.stream.refused), "")
         return ("refused", refused) if refused else ("streaming", "")
+
+    def _not_taken(self, batch: TickBatch) -> None:
+        self._lines[batch.provider].not_taken(batch)
 
     def _raise_failures(self) -> None:
         for task in self._tasks:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from infra.clock import EXCHANGE
 from schemas.calendar import calendar_of
-from schemas.market import Mode
+from schemas.market import Mode, TickKind
 from streams.console import models
 from streams.console.feed_view import worker_rows
 from streams.console.state import Console
@@ -13,8 +16,17 @@ from streams.prices.live import Live
 _MODE_OF: dict[str, Mode] = {
     "LTP": "ltp", "QUOTE": "quote", "FULL": "full", "INDEX_QUOTE": "quote", "INDEX_FULL": "full",
 }  # fmt: skip
-_ORDERS = {
-    "activity": lambda live: (-live.ticks_per_s, live.instrument),
+_INDEX = (TickKind.INDEX_QUOTE, TickKind.INDEX_FULL)
+
+
+def _activity(live: Live) -> tuple[bool, bool, float, float, str]:
+    """Indices, then by the day's turnover; what has not ticked for some seconds comes last."""
+    turnover = live.last_price * (live.volume or 0)
+    return live.ticks_per_s == 0, live.kind not in _INDEX, -turnover, -live.ticks_per_s, live.instrument
+
+
+_ORDERS: dict[str, Callable[[Live], Any]] = {
+    "activity": _activity,
     "change": lambda live: (-abs(live.change_percent or 0.0), live.instrument),
     "volume": lambda live: (-(live.volume or 0), live.instrument),
     "name": lambda live: live.instrument,

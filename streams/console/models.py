@@ -81,7 +81,9 @@ class MarketQuery(Asked):
     """Which rows of the market, and in which order."""
 
     limit: int = Field(default=50, ge=1, le=30_000)
-    sort: Literal["activity", "change", "volume", "name"] = "activity"
+    sort: Literal["activity", "change", "volume", "name"] = Field(
+        default="activity", description="activity: indices, then by the day's turnover; change: the largest either way"
+    )
 
 
 class Server(BaseModel):

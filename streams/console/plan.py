@@ -100,6 +100,7 @@ def _check_fits(total: int, added: int, layout: Layout) -> None:
         return
     more = (replace(layout, workers=n) for n in range(layout.workers + 1, layout.most_workers + 1))
     fitting = next((bigger.workers for bigger in more if bigger.capacity >= total), None)
-    workers = f"{layout.workers} worker{'s' * (layout.workers != 1)}, which carry {layout.capacity}"
+    workers = f"{layout.workers} worker{'s' * (layout.workers != 1)}"
     remedy = f"start more with `./portfolio feed workers {fitting}`" if fitting else "remove some first"
-    raise DoesNotFitError(f"{total} instruments do not fit on {workers} ({PER_WORKER} a connection): {remedy}.")
+    fits = f"{PER_WORKER} a connection, so {layout.capacity} in all"
+    raise DoesNotFitError(f"{total} instruments do not fit on {workers} ({fits}): {remedy}.")

@@ -218,9 +218,9 @@ def day_range(row: MarketRow, width: int) -> Text:
 
 
 def money(price: float) -> str:
-    """A price with two decimals (four below one), grouped as in India: 1,24,512.35."""
-    sign, size = ("-" if price < 0 else ""), abs(price)
-    whole, _, part = f"{size:.4f}".partition(".") if 0 < size < 1 else f"{size:.2f}".partition(".")
+    """A price with two decimals (four where it has them), grouped as in India: 1,24,512.35."""
+    sign, text = ("-" if price < 0 else ""), f"{abs(price):.4f}"
+    whole, _, part = (text.removesuffix("00")).partition(".")
     head, tail = whole[:-3], whole[-3:]
     groups: list[str] = []
     while head:
@@ -245,11 +245,11 @@ def age(seconds: float) -> str:
     return f"{seconds / 60:.0f} m" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
-def line(market: Market) -> str:
-    """The market in one plain line, for logs and pipes."""
+def line(market: Market, rows: Sequence[MarketRow]) -> str:
+    """The market in one plain line with some rows' prices, for logs and pipes."""
     totals = market.totals
     lag = "no candle worker yet" if totals.candles_lag_s is None else f"candles {totals.candles_lag_s:.1f} s behind"
-    moving = "  ".join(_quote(row) for row in market.instruments[:3])
+    moving = "  ".join(_quote(row) for row in rows)
     workers = f"workers {totals.workers_streaming}/{totals.workers_wanted}"
     at = market.market_time[:19].replace("T", " ")
     rate = f"{totals.subscribed:,} instruments  {totals.ticks_per_s:,.0f} ticks/s"

@@ -29,10 +29,11 @@ PLAIN_EVERY_S = 5.0
 RANKED_EVERY = 10  # answers: a row stays where it is for so long, so that the eye can follow it
 REMEMBERED = 60  # prices a row
 ASKED = 400  # rows
+FIRST = ("NSE:NIFTY 50", "NSE:NIFTY BANK", "BSE:SENSEX", "NSE:INDIA VIX")
 
 
 class Ranking:
-    """A calm order of rows: indices first, then the busiest, ranked anew only now and then; and their last prices."""
+    """A calm order of rows, ranked anew only now and then; and their last prices."""
 
     def __init__(self) -> None:
         self.history: dict[str, deque[float]] = {}
@@ -40,23 +41,28 @@ class Ranking:
         self._answers = 0
 
     def take(self, rows: Sequence[MarketRow], room: int) -> list[MarketRow]:
-        """The rows to show in ``room`` lines, in order."""
+        """The rows to show in ``room`` lines, in order. ``rows`` are in the console's order of activity."""
         by_name = {row.instrument: row for row in rows}
         for name, row in by_name.items():
             self.history.setdefault(name, deque(maxlen=REMEMBERED)).append(row.last_price)
         for gone in self.history.keys() - by_name.keys():
             del self.history[gone]
-        if self._answers % RANKED_EVERY == 0 or len(self._order) < min(room, len(rows)):
-            self._order = self._ranked(rows, room)
+        shown = [name for name in self._order if name in by_name]
+        if self._answers % RANKED_EVERY == 0 or len(shown) < min(room, len(rows)):
+            shown = self._ranked(rows, room)
+        self._order = shown
         self._answers += 1
-        return [by_name[name] for name in self._order if name in by_name][:room]
+        return [by_name[name] for name in shown[:room]]
 
     def _ranked(self, rows: Sequence[MarketRow], room: int) -> list[str]:
-        """Whoever is busy enough to be shown keeps the place it has."""
-        ranked = sorted(rows, key=lambda row: (not _is_index(row), -row.ticks_per_s))
-        chosen = [row.instrument for row in ranked[:room]]
-        stay = [name for name in self._order if name in set(chosen)]
-        return stay + [name for name in chosen if name not in set(stay)]
+        """A few indices first; then the most active, and whoever of them was shown already keeps its place."""
+        names = [row.instrument for row in rows]
+        first = [name for name in FIRST if name in names]
+        others = [row.instrument for row in rows if row.instrument not in first and not _is_index(row)]
+        indices = [row.instrument for row in rows if row.instrument not in first and _is_index(row)]
+        chosen = (first + others + indices)[:room]
+        stay = [name for name in self._order if name in chosen]
+        return stay + [name for name in chosen if name not in stay]
 
 
 def _is_index(row: MarketRow) -> bool:
@@ -100,7 +106,7 @@ def once(chosen: Settings) -> None:
     console = Console()
     with client_of(chosen) as client:
         market = ask(client)
-    height = rows_needed(market, console.height if console.is_terminal else 200)
+    height = rows_needed(market, console.height if console.is_terminal else 40)
     console.print(_picture(market, Ranking(), chosen, (console.width, height), hint=""))
 
 
@@ -158,10 +164,12 @@ def _picture(
 
 def _lines(client: httpx.Client) -> None:
     """For a log or a pipe. Whoever reads may leave: that ends it quietly."""
+    ranking = Ranking()
     try:
         for _ in _every(PLAIN_EVERY_S):
             try:
-                text = line(ask(client))
+                market = ask(client)
+                text = line(market, ranking.take(market.instruments, 3))
             except UserError as error:
                 text = str(error)
             sys.stdout.write(text + "\n")

@@ -74,6 +74,8 @@ def make_app(name: str, of: Settings, web_port: int, slot: int = 0, **more: Any)
 
     ``more`` goes to Faust's own settings. UserError when the Kafka security settings cannot be told to Faust.
     """
+    datadir = of.home / "faust" / f"{name}-{slot}"
+    datadir.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {
         "broker": [f"kafka://{server.strip()}" for server in of.kafka_servers.split(",")],
         "broker_credentials": _credentials(of.kafka_security),
@@ -95,7 +97,7 @@ def make_app(name: str, of: Settings, web_port: int, slot: int = 0, **more: Any)
         "table_standby_replicas": 0,
         "key_serializer": "raw",
         "value_serializer": "raw",
-        "datadir": of.home / "faust" / f"{name}-{slot}",
+        "datadir": datadir,
         "web_host": "127.0.0.1",
         "web_bind": "127.0.0.1",
         "web_port": web_port,

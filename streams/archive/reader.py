@@ -25,11 +25,11 @@ class CandleReader:
     def days(self, instrument: str, first: date = date.min, last: date = date.max) -> list[date]:
         """The days on which there are candles, in order."""
         low, high = max(first, date(1900, 1, 1)), min(last, date(2999, 1, 1))
-        return [_date(row.day) for row in self._queries.run("days", instrument, low, high)]
+        return [_date(day) for (day,) in self._queries.run("days", instrument, low, high)]
 
     def latest_days(self, instrument: str, count: int) -> list[date]:
         """The last days with candles, in order."""
-        return [_date(row.day) for row in self._queries.run("latest_days", instrument, count)][::-1]
+        return [_date(day) for (day,) in self._queries.run("latest_days", instrument, count)][::-1]
 
     def candles(self, instrument: str, from_us: int, to_us: int) -> list[Candle]:
         """The candles that start in ``[from_us, to_us]``, in order."""
@@ -40,7 +40,7 @@ class CandleReader:
 
     def open_days(self, ticks_partition: int) -> list[tuple[str, date]]:
         """The instrument-days of a ticks partition that may have open candles."""
-        return [(row.instrument, _date(row.day)) for row in self._queries.run("open_days", ticks_partition)]
+        return [(name, _date(day)) for name, day in self._queries.run("open_days", ticks_partition)]
 
     def newest(self, wanted: Sequence[tuple[str, date, int, int]]) -> list[tuple[list[Candle], int]]:
         """The newest candles of instrument-days, for each (instrument, day, at or before, back to).
@@ -62,11 +62,10 @@ class CandleReader:
         return answers
 
 
-def _candle(instrument: str, row: Any) -> Candle:
-    return Candle(
-        instrument, "1m", row.start_us, row.open, row.high, row.low, row.close, row.volume, row.oi, tuple(row.first),
-        tuple(row.last), row.volume_from, row.volume_to, row.complete, row.gap, row.revision, row.source,
-    )  # fmt: skip
+def _candle(instrument: str, row: Sequence[Any]) -> Candle:
+    """A row of the columns that both statements select, in their order."""
+    start_us, opened, high, low, close, volume, oi, first, last, *rest = row
+    return Candle(instrument, "1m", start_us, opened, high, low, close, volume, oi, tuple(first), tuple(last), *rest)
 
 
 def _date(day: Date) -> date:

@@ -218,9 +218,10 @@ def day_range(row: MarketRow, width: int) -> Text:
 
 
 def money(price: float) -> str:
-    """A price with two decimals (four where it has them), grouped as in India: 1,24,512.35."""
+    """A price with two decimals (up to four where it has them), grouped as in India: 1,24,512.35."""
     sign, text = ("-" if price < 0 else ""), f"{abs(price):.4f}"
-    whole, _, part = (text.removesuffix("00")).partition(".")
+    whole, _, part = text.partition(".")
+    part = part.rstrip("0").ljust(2, "0")
     head, tail = whole[:-3], whole[-3:]
     groups: list[str] = []
     while head:

@@ -64,8 +64,16 @@ def pending(migrations: Iterable[Migration], done: Mapping[int, str], store: str
     return left
 
 
+def repeatable(statement: str) -> str:
+    """A CQL statement that leaves alone what it has made before: schemas have no transactions to undo a half."""
+    return re.sub(r"(?i)^CREATE (TABLE|TYPE|INDEX|MATERIALIZED VIEW) (?!IF)", r"CREATE \1 IF NOT EXISTS ", statement)
+
+
 def migrate_cassandra(settings: Settings, folder: Path = DDL) -> list[str]:
     """Makes the keyspace, runs what is pending; the names of those run. UserError as above."""
+    from cassandra import DriverException
+    from cassandra.protocol import ErrorMessage
+
     from infra.cassandra import connect
 
     session = connect(settings, keyspace=False)
@@ -84,8 +92,10 @@ def migrate_cassandra(settings: Settings, folder: Path = DDL) -> list[str]:
         left = pending(read("cql", folder), done, "Cassandra")
         for migration in left:
             for statement in migration.statements:
-                # The schema has no transactions: after a crash half way, what is there already is left alone.
-                session.execute(re.sub(r"^CREATE (TABLE|TYPE|INDEX) (?!IF)", r"CREATE \1 IF NOT EXISTS ", statement))
+                try:
+                    session.execute(repeatable(statement))
+                except (DriverException, ErrorMessage) as error:
+                    raise UserError(f"Cassandra refused migration {migration.name}: {error}") from error
             session.execute(
                 "INSERT INTO schema_migrations (number, name, checksum, run_at) "
                 "VALUES (%s, %s, %s, toTimestamp(now()))",
@@ -98,6 +108,8 @@ def migrate_cassandra(settings: Settings, folder: Path = DDL) -> list[str]:
 
 def migrate_postgres(settings: Settings, folder: Path = DDL) -> list[str]:
     """Runs what is pending, all or nothing, one process at a time; the names of those run. UserError as above."""
+    from psycopg2 import Error
+
     from infra.postgres import connect
 
     connection = connect(settings)
@@ -111,7 +123,11 @@ def migrate_postgres(settings: Settings, folder: Path = DDL) -> list[str]:
             cursor.execute("SELECT number, checksum FROM schema_migrations")
             left = pending(read("sql", folder), dict(cursor.fetchall()), "PostgreSQL")
             for migration in left:
-                cursor.execute(migration.text)
+                try:
+                    cursor.execute(migration.text)
+                except Error as error:
+                    reason = str(error).splitlines()[0]
+                    raise UserError(f"PostgreSQL refused migration {migration.name}: {reason}") from error
                 cursor.execute(
                     "INSERT INTO schema_migrations (number, name, checksum) VALUES (%s, %s, %s)",
                     (migration.number, migration.name, migration.checksum),

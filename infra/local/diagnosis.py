@@ -41,6 +41,8 @@ def cause(status: int, lines: Sequence[str]) -> str:
     """Why a process ended, by its exit status (negative: the signal that killed it) and its log since its start."""
     if meaning := sentence(lines):
         return meaning
-    how = f"It was killed ({signal.Signals(-status).name})." if status < 0 else f"It ended with status {status}."
-    words = last_words(lines) or ([] if status < 0 else [line.strip() for line in lines[-3:]])
-    return " ".join([how, *(f"Last words: {' | '.join(words)}" for _ in words[:1])])
+    if status == -signal.SIGKILL:
+        return "It was killed (SIGKILL): by somebody, or by the system for want of memory."
+    how = f"It was ended by {signal.Signals(-status).name}." if status < 0 else f"It ended with status {status}."
+    words = last_words(lines) or [line.strip() for line in lines[-3:]]
+    return f"{how} Last words: {' | '.join(words)}" if words else how

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
+from structlog.stdlib import BoundLogger
 
 from infra.errors import UserError
 from infra.local.diagnosis import cause
@@ -42,6 +43,7 @@ class Running:
     home: Path
     environment: Mapping[str, str]
     changed: Callable[[], None]
+    log: BoundLogger
     state: ServiceState = field(init=False)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     _process: asyncio.subprocess.Process | None = None
@@ -53,8 +55,11 @@ class Running:
         self.state = ServiceState(part.name, part.title, "waiting", part.port, address=part.address)
 
     def _set(self, **changes: object) -> None:
-        self.state = replace(self.state, **changes)  # type: ignore[arg-type]
+        before, self.state = self.state, replace(self.state, **changes)  # type: ignore[arg-type]
         self.changed()
+        if before.state != self.state.state:
+            told = {name: changes[name] for name in ("ready_s", "restarts", "error") if changes.get(name)}
+            self.log.info(self.state.state, part=self.part.name, **told)
 
     async def run(self, needs: list[Running]) -> None:
         """Runs the part until it is stopped. NeverReadyError when it does not start the first time."""

@@ -112,8 +112,9 @@ def now(home: Path) -> State | None:
     state = read(home)
     if state is None or is_held(home):
         return state
-    gone = tuple(
-        replace(s, state="stopped", pid=None, ready_s=None) if not s.mark or not s.mark.process() else s
-        for s in state.services
-    )
-    return replace(state, services=gone, ready=False)
+    services = tuple(s if s.mark and s.mark.process() else _gone(s) for s in state.services)
+    return replace(state, services=services, ready=False)
+
+
+def _gone(service: ServiceState) -> ServiceState:
+    return replace(service, state="dead" if service.state == "dead" else "stopped", pid=None, ready_s=None)

@@ -21,6 +21,7 @@ from infra.local.leftovers import stop_leftovers
 from infra.local.logs import path_of, rotate
 from infra.local.parts import Part, environment, parts_of, stop_waves
 from infra.local.running import Running
+from infra.log import set_up
 from infra.settings import Settings, settings
 
 HOUSEKEEPING_S = 10.0
@@ -33,8 +34,8 @@ class Supervisor:
         self._settings = chosen
         self._state = states.State(states.Mark.of(os.getpid()))
         self._needs = {part.name: part.needs for part in parts}
-        surroundings = environment(chosen)
-        self._running = {part.name: Running(part, chosen.home, surroundings, self._tell) for part in parts}
+        surroundings, log = environment(chosen), set_up("supervisor")
+        self._running = {part.name: Running(part, chosen.home, surroundings, self._tell, log) for part in parts}
         self._failure = ""
         self._tell()
 

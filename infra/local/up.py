@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -31,21 +33,35 @@ def up(only: Sequence[str], *, detach: bool) -> None:
     console = Console(highlight=False)
     make_home(chosen.home)
     if states.is_held(chosen.home):
-        say_what_runs(console, chosen)
-        if not detach:
-            watch(console, chosen)
+        join(console, chosen, detach=detach)
         return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # as Ctrl-C: a closed terminal leaves nothing behind
+    stays = False
     try:
         start(console, chosen, only)
-        if not detach:
+        stays = detach
+        if not stays:
             watch(console, chosen)
     except KeyboardInterrupt:
-        detach = False
+        pass
     finally:
-        if not detach and states.is_held(chosen.home):
+        if not stays and states.is_held(chosen.home):
             stop_shown(console, chosen.home)
-    if detach:
-        say_where(console, chosen)
+
+
+def join(console: Console, chosen: Settings, *, detach: bool) -> None:
+    """Somebody has started this home already: says so, and shows the market; leaving it stops nothing."""
+    console.print(f"Already started in {chosen.home}:")
+    if state := states.now(chosen.home):
+        print_services(console, state)
+    say_where(console, chosen)
+    if detach or not has_view(console, chosen):
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        watch(console, chosen)
+    if states.is_held(chosen.home):
+        console.print("Everything goes on; `./portfolio down` stops it.")
 
 
 def start(console: Console, chosen: Settings, only: Sequence[str]) -> None:
@@ -55,8 +71,10 @@ def start(console: Console, chosen: Settings, only: Sequence[str]) -> None:
     fetch_jars(console, parts)
     require_room(chosen.home, sum(part.memory_mb for part in parts))
     require_free((part.title, port) for part in parts if part.command and not part.address for port in part.ports)
-    supervisor = spawn(chosen, only)
-    follow(console, chosen.home, supervisor)
+    began = time.monotonic()
+    follow(console, chosen.home, spawn(chosen, only))
+    console.print(f"All ready in {time.monotonic() - began:.0f} s.")
+    say_where(console, chosen)
 
 
 def fetch_jars(console: Console, parts: Sequence[Part]) -> None:
@@ -99,31 +117,39 @@ def follow(console: Console, home: Path, supervisor: subprocess.Popen[bytes]) ->
             time.sleep(0.05)
 
 
-def say_what_runs(console: Console, chosen: Settings) -> None:
-    """The table of what runs already."""
-    console.print(f"Already started in {chosen.home}:")
-    if state := states.now(chosen.home):
-        print_services(console, state)
-    say_where(console, chosen)
+def runs_console(chosen: Settings) -> bool:
+    """Whether the console is among what runs."""
+    state = states.now(chosen.home)
+    return any(service.name == "console" for service in (state.services if state else ()))
 
 
 def say_where(console: Console, chosen: Settings) -> None:
     """The console's address, if it runs."""
-    state = states.now(chosen.home)
-    if state and any(service.name == "console" for service in state.services):
-        console.print(f"API: [link]{chosen.console_url}/api/docs[/link]")
+    if runs_console(chosen):
+        console.print(f"API: {chosen.console_url}/api/docs")
+
+
+def has_view(console: Console, chosen: Settings) -> bool:
+    """Whether the live view can be shown."""
+    return console.is_terminal and runs_console(chosen)
 
 
 def watch(console: Console, chosen: Settings) -> None:
-    """The live view in a terminal, else nothing; until Ctrl-C or until the supervisor ends."""
-    say_where(console, chosen)
-    state = states.now(chosen.home)
-    if console.is_terminal and state and any(service.name == "console" for service in state.services):
-        subprocess.run([sys.executable, "-P", "-m", "infra.cli", "watch"], check=False)
-        return
+    """The live view in a terminal, else nothing; until it is left, Ctrl-C, or the end of the supervisor."""
+    if has_view(console, chosen):
+        view = subprocess.Popen([sys.executable, "-P", "-m", "infra.cli", "watch"])
+        try:
+            while view.poll() is None and states.is_held(chosen.home):
+                time.sleep(0.1)
+        finally:
+            view.terminate()
+            view.wait()
+        if view.returncode == 0:
+            return
     console.print("Ctrl-C stops everything.")
     while states.is_held(chosen.home):
         time.sleep(0.5)
+    console.print("Stopped by another command.")
 
 
 def stop_shown(console: Console, home: Path) -> None:

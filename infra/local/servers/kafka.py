@@ -40,6 +40,9 @@ def properties(settings: Settings) -> dict[str, str]:
         "share.coordinator.state.topic.num.partitions": "1",
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
+        # A killed broker's registration blocks its successor for one session (9 s by default).
+        "broker.session.timeout.ms": "5000",
+        "broker.heartbeat.interval.ms": "500",
         "group.initial.rebalance.delay.ms": "300",
         "group.min.session.timeout.ms": "1000",
         "num.network.threads": "2",

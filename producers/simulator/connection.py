@@ -38,6 +38,7 @@ class Connection:
         self._socket = socket
         self._outbox: deque[bytes | str] = deque()
         self._waiting = 0  # bytes
+        self._gone = False
         self._wake, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
         self.relist(listed)
@@ -108,10 +109,10 @@ class Connection:
     async def put(self, made: list[bytes]) -> None:
         """Queues frames, one by one as there is room. ConnectionError when the client is gone."""
         for frame in made:
-            while self._waiting > OUTBOX_BYTES // 8:
+            while self._waiting > OUTBOX_BYTES // 8 and not self._gone:
                 self._room.clear()
                 await self._room.wait()
-            if self._socket.close_code is not None:
+            if self._gone:
                 raise ConnectionError("the client is gone")
             self._offer([frame])
 
@@ -136,13 +137,9 @@ class Connection:
         except (ConnectionClosed, TimeoutError):
             self._socket.transport.abort()
         finally:
-            self._waiting = 0
+            self._gone = True
             self._room.set()
 
     def cut(self) -> None:
         """Breaks the connection off, without a goodbye."""
         self._socket.transport.abort()
-
-    async def close(self) -> None:
-        """Closes the connection properly."""
-        await self._socket.close()

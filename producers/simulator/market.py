@@ -149,7 +149,8 @@ class Market:
         into["average_price"][at] = np.rint(minute.average(step)[rows] * tick)
         into["volume"][at] = minute.volume[step, rows].astype(np.int64) * lot
         into["last_trade_time"][at] = minute.traded_at[step, rows] // STEPS_A_SECOND
-        oi = minute.oi[rows] * lot
+        changed_in = (minute.changed_at[step] - self.path.session.open_us // STEP_US) // STEPS  # minute of the day
+        oi = self.path.oi(changed_in)[rows] * lot
         start = self.path.oi_start[rows] * lot
         into["oi"][at] = oi
         into["oi_day_high"][at], into["oi_day_low"][at] = np.maximum(oi, start), np.minimum(oi, start)

@@ -56,7 +56,6 @@ class Minute:
     high: Column
     low: Column
     open: Column  # (n,)
-    oi: Column  # (n,)
     volume_before: Column  # (n,)
     turnover_before: Column  # (n,)
     turnover: Column  # (n,): of this minute
@@ -129,7 +128,6 @@ def plan(path: DayPath, number: int, carry: Carry) -> Minute:
         high=np.maximum(carry.high, np.maximum.accumulate(price, axis=0)).astype(np.int32),
         low=np.minimum(carry.low, np.minimum.accumulate(price, axis=0)).astype(np.int32),
         open=bars.open if number == 0 else carry.open,
-        oi=path.oi(number),
         volume_before=carry.volume,
         turnover_before=carry.turnover,
         turnover=np.where(bars.active, bars.turnover, 0.0),

@@ -85,7 +85,7 @@ class DayPath:
         self._volume_factor = np.exp(0.4 * normal(bits(self.keys, self._counter + MINUTES_A_DAY - 1)))
         self._profile = _volume_profile(self.minutes)
 
-    def oi(self, minute: int) -> Column:
+    def oi(self, minute: int | Column) -> Column:
         """Open interest in lots in a minute of the day; it moves evenly from the previous day's to the day's own."""
         made: Column = self.oi_start + (self.oi_end - self.oi_start) * (minute + 1) // self.minutes
         return made

@@ -11,6 +11,8 @@ from producers.simulator.limits import A_SECOND, RateLimits
 from producers.simulator.sessions import REQUEST_TOKEN_S, Sessions
 from schemas.calendar import calendar_of
 
+SECRET = "secret"
+
 
 @dataclass
 class Times:
@@ -32,11 +34,11 @@ def times() -> Times:
     return Times()
 
 
-def door(times: Times, secret: str = "secret") -> Sessions:
+def door(times: Times, secret: str = SECRET) -> Sessions:
     return Sessions("key", secret, times, lambda: times.wall)
 
 
-def log_in(sessions: Sessions, request_token: str | None = None, secret: str = "secret") -> str:
+def log_in(sessions: Sessions, request_token: str | None = None, secret: str = SECRET) -> str:
     token = request_token or sessions.request_token("key")
     checksum = hashlib.sha256(f"key{token}{secret}".encode()).hexdigest()
     return sessions.access_token("key", token, checksum)

@@ -10,7 +10,6 @@ import pandas as pd
 from tests import oracle
 from tests.data import data_file
 from tests.journeys.conftest import Platform
-from tests.wait import until
 
 DAY = "2013-10-07"
 FIELDS = ["open", "high", "low", "close", "volume"]
@@ -49,9 +48,3 @@ def covered_by_marks(ours: pd.DataFrame) -> set[int]:
         if not ((ours.index > before) & (ours.index < after)).any():
             unknown |= set(range(before, after, 60_000_000))
     return unknown
-
-
-def wait_until_folded(platform: Platform, instrument: str) -> None:
-    """Until the tape's last minute is stored and nothing waits to be folded."""
-    until(f"candles of {instrument}", lambda: len(stored(platform, instrument)) > 0, timeout_s=90)
-    until("no lag of the candles", lambda: platform.api("/market", limit=1)["totals"]["candles_lag"] == 0, timeout_s=90)

@@ -81,7 +81,6 @@ def test_changes_beside_a_playing_tape_lose_none_of_its_trades(platform: Platfor
     finally:
         playing.kill()
     assert not [gap for gap in gaps(platform) if gap.id not in told and name in gap.instruments]
-    tape.wait_until_folded(platform, name)
     until(
         "the stored candles equal the oracle",
         lambda: tape.differences(platform, "ibm", name)[0].empty,

@@ -64,7 +64,6 @@ def test_kills_at_random_instants_lose_nothing_that_is_not_marked(platform: Plat
             frozen.join()
     until("candles runs", lambda: platform.service("candles")["state"] == "running", timeout_s=60)
     for symbol, name in TAPES.items():
-        tape.wait_until_folded(platform, name)
 
         def unmarked(symbol: str = symbol, name: str = name) -> set[int]:
             wrong, marked = tape.differences(platform, symbol, name)

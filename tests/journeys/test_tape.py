@@ -17,7 +17,6 @@ from tests.wait import until
 def test_a_whole_day_of_trades_gives_exactly_the_candles_of_its_file(platform: Platform, symbol: str) -> None:
     instrument = f"NYSE:{symbol.upper()}"
     platform.run(*tape.arguments(symbol, instrument, "max"))
-    tape.wait_until_folded(platform, instrument)
 
     def wrong() -> pd.DataFrame:
         return tape.differences(platform, symbol, instrument)[0]

@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="shorter rounds, for a first look")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write one flat JSON object")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers and processes are stopped too
     console = Console(stderr=True)
     lines: list[Line] = []
     started = time.monotonic()

@@ -1,99 +1,106 @@
 """The real candle worker from a preloaded topic into Cassandra, offsets committed, against the plain Faust agent.
 
-Rates are those between the first and the last commit of a run, so that neither side's start counts. Both sides'
-ticks are the same; each run begins with an empty table.
+A run is timed from the moment at which Kafka has given the worker its partitions, so that neither side's start
+counts, to the commit of its last offset. Both sides' ticks are the same; each run begins with empty tables.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from confluent_kafka.admin import NewTopic
-from streams.candles.app import GROUP
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from infra.cassandra import connect
 from infra.kafka import admin, flush, producer
 from infra.settings import Settings
 from schemas.codec import encode
 from schemas.topics import TICKS
+from streams.candles.app import GROUP
 from tests.bench import candles_plain
 from tests.bench.market import batches, json_records
-from tests.bench.measure import Line, Rates
-from tests.bench.offsets import Spans, committed, ends, remove, rewind
+from tests.bench.measure import Line, in_turn
+from tests.bench.offsets import Spans, committed, ends, is_running, remove, rewind
 from tests.bench.servers import home, process, wait_for
 
 MARKS = {100: 50.0, 500: 120.0}  # ticks a record -> required ratio
-TICKS_OF = {100: 6_000_000, 500: 12_000_000}
+TICKS_OF = {100: 6_000_000, 500: 16_000_000}
 PLAIN_TICKS = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two: which process, which records."""
+
+    module: tuple[str, ...]
+    group: str
+    topic: str
+    per_record: int
+
+
+PLAIN = Side(("tests.bench.candles_plain", "worker"), candles_plain.GROUP, candles_plain.TOPIC, 1)
 
 
 def run(quick: bool) -> list[Line]:
     """``candles_100_ratio`` and ``candles_500_ratio``."""
     rounds, share = (1, 4) if quick else (3, 1)
+    lines = []
     with home("kafka", "cassandra", "postgres") as settings:
-        topic = NewTopic(candles_plain.TOPIC, settings.partitions, 1)
-        admin(settings).create_topics([topic])[topic.topic].result(30)
-        plain = _load(candles_plain.TOPIC, settings, _plain_records(settings, PLAIN_TICKS // share))
-        lines, pooled = [], Rates([], [])
+        client = admin(settings)
+        client.create_topics([NewTopic(PLAIN.topic, settings.partitions, 1)])[PLAIN.topic].result(30)
+        plain = _load(client, settings, PLAIN, PLAIN_TICKS // share)
         for per_record, required in MARKS.items():
-            spans = _load(TICKS.name, settings, _our_records(settings, per_record, TICKS_OF[per_record] // share))
-            ours: list[float] = []
-            for _ in range(rounds):
-                pooled.plain.append(
-                    _drain(settings, "tests.bench.candles_plain", candles_plain.GROUP, candles_plain.TOPIC, plain)
-                )
-                ours.append(per_record * _drain(settings, "streams.candles", GROUP, TICKS.name, spans))
-            name = f"candles_{per_record}_ratio"
-            lines.append(Rates(ours, pooled.plain[-rounds:]).line(name, required))
-            remove(admin(settings), TICKS.name, spans)
+            ours = Side(("streams.candles",), GROUP, TICKS.name, per_record)
+            spans = _load(client, settings, ours, TICKS_OF[per_record] // share)
+            rates = in_turn(
+                lambda ours=ours, spans=spans: _drain(client, settings, ours, spans),
+                lambda: _drain(client, settings, PLAIN, plain),
+                rounds,
+            )
+            lines.append(rates.line(f"candles_{per_record}_ratio", required))
+            remove(client, TICKS.name, spans)
     return lines
 
 
-def _our_records(settings: Settings, per_record: int, ticks: int) -> Iterator[tuple[int, bytes]]:
-    for partition, batch in batches(settings.partitions, per_record, ticks):
-        yield partition, encode(batch)
-
-
-def _plain_records(settings: Settings, ticks: int) -> Iterator[tuple[int, bytes]]:
-    for partition, batch in batches(settings.partitions, 100, ticks):
-        for record in json_records(batch):
+def _records(settings: Settings, side: Side, ticks: int) -> Iterator[tuple[int, bytes]]:
+    for partition, batch in batches(settings.partitions, max(side.per_record, 100), ticks):
+        for record in json_records(batch) if side is PLAIN else (encode(batch),):
             yield partition, record
 
 
-def _load(topic: str, settings: Settings, records: Iterator[tuple[int, bytes]]) -> Spans:
-    """Writes records; returns where they lie."""
+def _load(client: AdminClient, settings: Settings, side: Side, ticks: int) -> Spans:
+    """Writes a side's records; returns where they lie."""
     to = producer(settings, {"linger.ms": 5})
-    before = ends(admin(settings), topic, settings.partitions)
-    for partition, record in records:
+    before = ends(client, side.topic, settings.partitions)
+    for partition, record in _records(settings, side, ticks):
         while True:
             try:
-                to.produce(topic, record, partition=partition)
+                to.produce(side.topic, record, partition=partition)
                 break
             except BufferError:
                 to.poll(0.1)
     flush(to, 120)
-    return {p: (before[p], end) for p, end in ends(admin(settings), topic, settings.partitions).items()}
+    return {p: (before[p], end) for p, end in ends(client, side.topic, settings.partitions).items()}
 
 
-def _drain(settings: Settings, module: str, group: str, topic: str, spans: Spans) -> float:
-    """Records a second of a worker that reads these spans anew, from its first commit to its last."""
-    session = connect(settings)
-    for table in ("candles_1m", "candle_days"):
-        session.execute(f"TRUNCATE {table}")
-    session.cluster.shutdown()
-    client = admin(settings)
-    rewind(client, group, topic, spans)
+def _drain(client: AdminClient, settings: Settings, side: Side, spans: Spans) -> float:
+    """Ticks a second of a worker that reads these spans anew, from getting its partitions to its last commit."""
+    _empty_tables(settings)
+    rewind(client, side.group, side.topic, spans)
     total = sum(end - start for start, end in spans.values())
-    seen: list[tuple[float, int]] = []
+    what = f"{side.module[0]} to commit everything"
+    with process(*side.module) as worker:
+        wait_for(what, lambda: is_running(client, side.group), worker)
+        started = time.perf_counter()
+        wait_for(what, lambda: committed(client, side.group, side.topic, spans) >= total, worker)
+        return side.per_record * total / (time.perf_counter() - started)
 
-    def is_done() -> bool:
-        done = committed(client, group, topic, spans)
-        if done and (not seen or seen[-1][1] != done):
-            seen.append((time.perf_counter(), done))
-        return done >= total
 
-    with process(module, *(("worker",) if "plain" in module else ())) as worker:
-        wait_for(f"{module} to commit everything", is_done, worker)
-    (start_s, first), (end_s, last) = seen[0], seen[-1]
-    return (last - first) / (end_s - start_s)
+def _empty_tables(settings: Settings) -> None:
+    session = connect(settings)
+    try:
+        for table in ("candles_1m", "candle_days", "candle_open_days"):
+            session.execute(f"TRUNCATE {table}")
+    finally:
+        session.cluster.shutdown()

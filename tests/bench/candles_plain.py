@@ -84,7 +84,7 @@ async def fold(stream: Any) -> None:
         rows = candles.touched()
         await asyncio.to_thread(execute_concurrent_with_args, session, upsert, rows, concurrency=256)
         for event in events:
-            stream.ack(event)
+            event.ack()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+import time
+
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 Spans = dict[int, tuple[int, int]]  # partition -> first offset, offset after the last
@@ -21,10 +23,28 @@ def committed(client: AdminClient, group: str, topic: str, spans: Spans) -> int:
     return sum(max(0, tp.offset - spans[tp.partition][0]) for tp in found)
 
 
+def is_running(client: AdminClient, group: str) -> bool:
+    """Whether the group's members have their partitions."""
+    return client.describe_consumer_groups([group])[group].result(30).state is ConsumerGroupState.STABLE
+
+
 def rewind(client: AdminClient, group: str, topic: str, spans: Spans) -> None:
-    """Lets the group begin at the spans' first records. It must have no members."""
+    """Lets the group begin at the spans' first records; waits until its members of a run before are forgotten."""
     starts = [TopicPartition(topic, p, start) for p, (start, _) in spans.items()]
-    client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, starts)])[group].result(30)
+    until = time.monotonic() + 90
+    while not _altered(client, ConsumerGroupTopicPartitions(group, starts)):
+        if time.monotonic() > until:
+            raise SystemExit(f"Group {group} still has members, though its worker was stopped.")
+        time.sleep(0.2)
+
+
+def _altered(client: AdminClient, wanted: ConsumerGroupTopicPartitions) -> bool:
+    """Kafka refuses while the group has members: the whole, or each partition by itself."""
+    try:
+        done = client.alter_consumer_group_offsets([wanted])[wanted.group_id].result(30)
+    except KafkaException:
+        return False
+    return all(tp.error is None for tp in done.topic_partitions)
 
 
 def remove(client: AdminClient, topic: str, spans: Spans) -> None:

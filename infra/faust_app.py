@@ -52,7 +52,7 @@ class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
         self.app.buffered.bytes += len(record.value or b"")
         return super()._to_message(tp, record)
 
-    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - as Faust calls it
         for _ in range(100):
             if self.app.buffered.bytes < MAX_BUFFERED:
                 return await super()._getmany(active_partitions, timeout)
@@ -152,7 +152,7 @@ async def run(app: App, before_stop: Callable[[], Awaitable[None]]) -> int:
         await asyncio.wait({starting, asyncio.ensure_future(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-        while not stop.is_set() and not app.crashed and not app.should_stop:
+        while not stop.is_set() and not app.crashed and not app.should_stop:  # noqa: ASYNC110 - Faust has no event
             await asyncio.sleep(0.1)
         if app.crashed or not stop.is_set():
             status = 1

@@ -40,7 +40,9 @@ def print_csv(candles: Sequence[Candle], zone: ZoneInfo) -> None:
     """A line of names, then one for each candle."""
     out = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
     out.writeheader()
-    out.writerows({k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()} for row in rows(candles, zone))
+    out.writerows(
+        {k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()} for row in rows(candles, zone)
+    )
 
 
 def print_table(candles: Sequence[Candle], zone: ZoneInfo) -> None:
@@ -48,7 +50,9 @@ def print_table(candles: Sequence[Candle], zone: ZoneInfo) -> None:
     first = candles[0]
     decimals = 4 if any(round(c.close, 2) != c.close for c in candles) else 2
     has_oi = any(candle.oi >= 0 for candle in candles)
-    table = Table(title=f"{first.instrument}  {first.interval}  ({zone.key})", title_justify="left", pad_edge=False, box=None)
+    table = Table(
+        title=f"{first.instrument}  {first.interval}  ({zone.key})", title_justify="left", pad_edge=False, box=None
+    )
     table.add_column("time", no_wrap=True)
     for name in ("open", "high", "low", "close", "volume", *(("oi",) if has_oi else ())):
         table.add_column(name, justify="right", no_wrap=True)

@@ -132,9 +132,10 @@ def settle(state: PartitionState) -> Settled:
             continue  # its stored candles have not been read yet
         _hand_out(state, slot, settled)
         follower = of.after(int(state.start[slot]))
-        if follower is not None and not state.dirty[follower]:
-            if state.candle(follower).volume != state.volume[follower]:
-                _hand_out(state, follower, settled)
+        if follower is None or state.dirty[follower]:
+            continue
+        if state.candle(follower).volume != state.volume[follower]:
+            _hand_out(state, follower, settled)
     for of in days.values():
         if not of.listed:
             of.listed = True

@@ -1,4 +1,4 @@
-"""What a worker holds of one partition of ``ticks``: its state, batches not folded yet, records not acknowledged yet."""
+"""What a worker holds of a partition of ``ticks``: state, batches not folded yet, records not acknowledged yet."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ class PartitionState:
             name = self.names[who]
             of = self.instrument_day(name, day_of(name, start))
             slot = self.new_slot(of, start)
-        if 0 < of.known_from and start <= of.known_from:
+        if of.known_from and start <= of.known_from:
             of.wanted_from = min(of.wanted_from, start)
             self.unread[of.who, of.day] = of
         if start >= self.current_start[who]:

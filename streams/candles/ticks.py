@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,8 @@ class Ticks:
 
     def take(self, rows: NDArray[Any]) -> Ticks:
         """Only these rows."""
-        columns = (self.who, self.time, self.receive, self.proof, self.price)
-        more = (self.volume, self.before, self.oi, self.resumed)
-        return Ticks(*(c[rows] for c in columns), *(c[rows] for c in more), self.ignored)
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "ignored"}
+        return Ticks(**columns, ignored=self.ignored)
 
 
 def ticks_of(batches: Sequence[TickBatch], who: Ints) -> Ticks:

@@ -69,7 +69,9 @@ def test_any_order_repetition_and_split_gives_the_same_candles(ticks: list[T], r
 
 
 @given(trades(), st.randoms(use_true_random=False), st.data())
-def test_a_crash_and_a_replay_merge_with_what_is_stored(ticks: list[T], rng: random.Random, data: st.DataObject) -> None:
+def test_a_crash_and_a_replay_merge_with_what_is_stored(
+    ticks: list[T], rng: random.Random, data: st.DataObject
+) -> None:
     stored_to = data.draw(st.integers(0, len(ticks)))
     read_from = data.draw(st.integers(0, stored_to))
     stored = list(folded([ticks[:stored_to]]).values()) if ticks else []
@@ -187,7 +189,9 @@ def test_an_interruption_marks_the_last_candle_and_the_one_that_follows() -> Non
     resumed = infy(250, 9, resumed=OPENING + 80_000_000)
     fold(state, batch_of([resumed]))
     _, filled = fold(state, batch_of([infy(200, 5), infy(310, 10)]))
-    gaps = {(of.gap[slot], int(of.start[slot] - OPENING) // MINUTE) for of in [state] for slot in state.slot_of.values()}
+    gaps = {
+        (of.gap[slot], int(of.start[slot] - OPENING) // MINUTE) for of in [state] for slot in state.slot_of.values()
+    }
     assert {minute for gap, minute in gaps if gap} == {1, 3, 4}
     assert any(c.gap for c in filled.touched)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,13 @@ class Traits:
 
     def __len__(self) -> int:
         return len(self.token)
+
+    def repeated(self, times: int) -> Traits:
+        """Each column that often: what was one instrument is a block of ``times`` columns, underlyings likewise."""
+        columns = {f.name: np.repeat(getattr(self, f.name), times) for f in fields(self)}
+        block = np.tile(np.arange(times), len(self))
+        columns["underlying"] = np.where(columns["underlying"] < 0, -1, columns["underlying"] * times + block)
+        return Traits(**columns)
 
     def only(self, row: int) -> Traits:
         """One instrument's traits, after its underlying's where it has one: the last row is the instrument."""
@@ -195,9 +202,8 @@ def _made_up(count: int, taken: set[str]) -> Iterator[Listed]:
         yield Listed(instrument, SPOT, price, 0.5 + w, 1.0 + v, trades, volume)
 
 
-def closing(seed: int, token: Column, price: Column, beta: Column, volatility: Column, day: date) -> Floats:
-    """Closing prices of spot instruments on any day, a trading day or not."""
-    ordinal = day.toordinal()
+def closing(seed: int, token: Column, price: Column, beta: Column, volatility: Column, ordinal: int | Column) -> Floats:
+    """Closing prices of spot instruments on any day, a trading day or not, by its date's ordinal."""
     market = wander(keys(seed, MARKET_KEY), ordinal)
     made: Floats = price * np.exp(DAILY * (beta * market + volatility * wander(keys(seed, token), ordinal)))
     return made
@@ -215,7 +221,7 @@ def _derivatives(seed: int, day: date, count: int) -> list[Listed]:
     spot = _traits(list(_indices())[:2], load=False)
     for month in months:
         # the middle strike stays the same for the contract's whole life: the index's close shortly before its expiry
-        prices = closing(seed, spot.token, spot.price, spot.beta, spot.volatility, month.expiry - timedelta(days=12))
+        prices = closing(seed, spot.token, spot.price, spot.beta, spot.volatility, month.expiry.toordinal() - 12)
         for away in range(STRIKES + 1):
             for row, name, width, lot in indices:
                 for side in (1, -1) if away else (1,):

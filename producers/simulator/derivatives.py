@@ -14,6 +14,7 @@ from producers.simulator.noise import Floats
 from schemas.calendar import calendar_of
 
 RATE = 0.065
+VOLATILITY = 0.13  # that options are priced with: the indices' own
 TUESDAYS_FROM = date(2025, 9, 1)  # NSE moved its expiries from Thursday to Tuesday
 FUTURE, CALL, PUT = 1, 2, 3
 MONTHS_LISTED = 3
@@ -76,11 +77,11 @@ def _normal_cdf(x: NDArray[Any]) -> Floats:
     return made
 
 
-def value(kind: NDArray[Any], spot: Floats, strike: Floats, years: Floats, volatility: Floats) -> Floats:
+def value(kind: NDArray[Any], spot: Floats, strike: Floats, years: Floats) -> Floats:
     """What contracts are worth: cost of carry for futures, Black and Scholes for options. Arrays broadcast."""
     years = np.maximum(years, 1e-6)
     forward = spot * np.exp(RATE * years)
-    root = volatility * np.sqrt(years)
+    root = VOLATILITY * np.sqrt(years)
     d1 = np.log(forward / np.maximum(strike, 1e-9)) / root + 0.5 * root
     discount = np.exp(-RATE * years)
     call = discount * (forward * _normal_cdf(d1) - strike * _normal_cdf(d1 - root))

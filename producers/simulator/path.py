@@ -66,54 +66,64 @@ def session_of(day: date) -> Session:
     return session
 
 
-class DayPath:
-    """One day of some instruments. Arrays are ``(minutes + 1, n)`` for bounds, ``(n,)`` for what a day has once."""
+def minutes_of(session: Session) -> int:
+    """How many minutes a session has."""
+    return (session.close_us - session.open_us) // MINUTE_US
 
-    def __init__(self, seed: int, traits: Traits, day: date) -> None:
-        self._seed = seed
+
+class Paths:
+    """A day of each of ``n`` columns, all with sessions of the same length.
+
+    ``ordinal`` and ``before`` are the dates' ordinals of the days and of the trading days before them: scalars where
+    all columns are of one day (:class:`DayPath`), arrays ``(n,)`` where each has its own (history). Arrays by minute
+    are ``(minutes, n)``, bounds one longer; what a day has once is ``(n,)``.
+    """
+
+    def __init__(self, seed: int, traits: Traits, minutes: int, ordinal: int | Column, before: int | Column) -> None:
+        self.seed = seed
         self.traits = traits
-        self.day = day
-        self.session = session_of(day)
-        self.minutes = (self.session.close_us - self.session.open_us) // MINUTE_US
+        self.minutes = minutes
         self.keys = keys(seed, traits.token)
         self._market_key = keys(seed, MARKET_KEY)
-        self._counter = day.toordinal() * MINUTES_A_DAY
-        before = previous_day(day)
-        self.previous_close = self._ticks(self._values(self._closes(before), before, 0.0))
-        self.bounds = self._bounds(before)
-        self.oi_start, self.oi_end = self._open_interest(before), self._open_interest(day)
+        self._counter = ordinal * MINUTES_A_DAY
+        closes = self._closes(before)
+        self.previous_close = self._ticks(self._values(closes, before, 0.0))
+        self.bounds = self._bounds(closes, ordinal)
+        self.oi_start, self.oi_end = self._open_interest(before), self._open_interest(ordinal)
         self._volume_factor = np.exp(0.4 * normal(bits(self.keys, self._counter + MINUTES_A_DAY - 1)))
         self._profile = _volume_profile(self.minutes)
 
-    def oi(self, minute: int | Column) -> Column:
-        """Open interest in lots in a minute of the day; it moves evenly from the previous day's to the day's own."""
-        made: Column = self.oi_start + (self.oi_end - self.oi_start) * (minute + 1) // self.minutes
+    def oi(self, minute: Column, column: int | None = None) -> Column:
+        """Open interest in lots in minutes of the day; it moves evenly from the previous day's to the day's own.
+
+        ``minute`` is ``(n,)``, one for each column, or any shape for one ``column`` alone.
+        """
+        start, end = (oi if column is None else oi[column] for oi in (self.oi_start, self.oi_end))
+        made: Column = start + (end - start) * (minute + 1) // self.minutes
         return made
 
-    def _closes(self, day: date) -> Floats:
+    def _closes(self, ordinal: int | Column) -> Floats:
         """Closing prices of the spot instruments (of derivatives: 1, meaningless)."""
         t = self.traits
-        return closing(self._seed, t.token, np.where(t.price > 0, t.price, 1.0), t.beta, t.volatility, day)
+        return closing(self.seed, t.token, np.where(t.price > 0, t.price, 1.0), t.beta, t.volatility, ordinal)
 
-    def _values(self, spot: Floats, day: date, left: Column | float) -> Floats:
+    def _values(self, spot: Floats, ordinal: int | Column, left: Column | float) -> Floats:
         """Prices of all instruments from those of the spot ones; ``left`` is the part of the day that is left."""
         t = self.traits
         rows = np.flatnonzero(t.underlying >= 0)
         if len(rows):
-            years = (t.expiry[rows] - day.toordinal() + left) / 365.0
-            volatility = np.where(t.underlying[rows] < 2, 0.13, 0.25) * np.ones(len(rows))
+            years = ((t.expiry - ordinal)[rows] + left) / 365.0
             spot = spot.copy()
-            under = spot[..., t.underlying[rows]]
-            spot[..., rows] = value(t.kind[rows], under, t.strike[rows], years, volatility)
+            spot[..., rows] = value(t.kind[rows], spot[..., t.underlying[rows]], t.strike[rows], years)
         return spot
 
     def _ticks(self, prices: Floats) -> Column:
         made: Column = np.maximum(1, np.rint(prices * 100.0 / self.traits.tick)).astype(np.int32)
         return made
 
-    def _bounds(self, before: date) -> Column:
+    def _bounds(self, closes_before: Floats, ordinal: int | Column) -> Column:
         t, m = self.traits, np.arange(self.minutes)[:, None]
-        start, end = np.log(self._closes(before)), np.log(self._closes(self.day))
+        start, end = np.log(closes_before), np.log(self._closes(ordinal))
         gap = bits(self.keys, self._counter + MINUTES_A_DAY - 2)
         start = start + 0.3 * DAILY * t.volatility * normal(gap)
         own = t.volatility * normal(bits(self.keys, self._counter + m))
@@ -122,13 +132,13 @@ class DayPath:
         np.cumsum((own + market) * (0.8 * DAILY / self.minutes**0.5), axis=0, out=walk[1:])
         share = np.arange(self.minutes + 1)[:, None] / self.minutes
         walk += start + share * (end - start - walk[-1])
-        return self._ticks(self._values(np.exp(walk), self.day, 1.0 - share))
+        return self._ticks(self._values(np.exp(walk), ordinal, 1.0 - share))
 
-    def _open_interest(self, day: date) -> Column:
+    def _open_interest(self, ordinal: int | Column) -> Column:
         t = self.traits
-        made: Column = np.rint(t.open_interest * np.exp(0.03 * wander(bits(self.keys, 5), day.toordinal()))).astype(
-            np.int64
-        )
+        if not t.open_interest.any():
+            return np.zeros(len(t), np.int64)
+        made: Column = np.rint(t.open_interest * np.exp(0.03 * wander(bits(self.keys, 5), ordinal))).astype(np.int64)
         return made
 
     def bars(self, first: int, stop: int) -> Bars:
@@ -164,6 +174,15 @@ class DayPath:
         # each trade needs a lot of its own, and the last one's are set aside: 2 * STEPS are always enough
         least = np.where(many, 2 * STEPS, np.where(single, 1, 2))
         return np.where(t.kind == INDEX_KIND, 0, np.maximum(least, wanted.astype(np.int64)))
+
+
+class DayPath(Paths):
+    """One day of some instruments."""
+
+    def __init__(self, seed: int, traits: Traits, day: date) -> None:
+        self.day = day
+        self.session = session_of(day)
+        super().__init__(seed, traits, minutes_of(self.session), day.toordinal(), previous_day(day).toordinal())
 
 
 def _volume_profile(minutes: int) -> Floats:

@@ -14,10 +14,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from producers.simulator.answers import Door, answer
-from producers.simulator.catalogue import Traits
 from producers.simulator.errors import KiteError
 from producers.simulator.exchange import Exchange
-from producers.simulator.history import WIDTHS, Candles, listed_days, past_day, running_day
+from producers.simulator.history import WIDTHS, Candles, listed_days, past_days, running_day
 from schemas.calendar import calendar_of
 from schemas.market import Instrument
 
@@ -26,7 +25,7 @@ COLUMNS = (
     "lot_size", "instrument_type", "segment", "exchange",
 )  # fmt: skip
 MOST_QUOTES = {"quote": 500, "ohlc": 1000, "ltp": 1000}
-DAYS_AT_ONCE = 20  # of history, computed in a thread between two looks at the event loop
+DAYS_AT_ONCE = 200  # of history, computed in a thread between two looks at the event loop
 
 
 def quotes_router(exchange: Exchange, door: Door) -> APIRouter:
@@ -146,15 +145,11 @@ async def _days(exchange: Exchange, row: int, width: int, first: date, last: dat
     past = [day for day in days if day < today]
     for at in range(0, len(past), DAYS_AT_ONCE):
         some = past[at : at + DAYS_AT_ONCE]
-        made = await asyncio.to_thread(_past_days, seed, traits, some, width)
+        made = await asyncio.to_thread(past_days, seed, traits, some, width)
         for day, candles in zip(some, made, strict=True):
             yield day, candles
     if today in days:
         yield today, running_day(market, traits, seed, row, width)
-
-
-def _past_days(seed: int, traits: Traits, days: list[date], width: int) -> list[Candles]:
-    return [past_day(seed, traits, day, width) for day in days]
 
 
 def _candle_rows(

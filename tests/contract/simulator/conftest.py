@@ -67,7 +67,7 @@ class Simulator:
         return parse_qs(urlsplit(answer.headers["location"]).query)["request_token"][0]
 
     def log_in(self) -> KiteConnect:
-        client = KiteConnect(KEY, root=self.rest)
+        client = KiteConnect(KEY, root=self.rest, timeout=60)
         patiently(lambda: client.generate_session(self.request_token(), SECRET))
         return client
 

@@ -1,6 +1,7 @@
 """The market's packets: the same seed gives the same bytes, whatever way one gets there."""
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from kiteconnect import KiteTicker
 
 from producers.simulator.catalogue import catalogue
-from producers.simulator.history import past_day, running_day
+from producers.simulator.history import Candles, past_days, running_day
 from producers.simulator.market import Market, Moment
 from producers.simulator.packets import frames
 from producers.simulator.path import STEPS, DayPath, previous_day
@@ -134,8 +135,12 @@ def test_history_is_what_the_ticks_folded_give(name: str) -> None:
     assert running.volume.sum() == tick.get("volume_traded", 0)
 
 
-def candles(made: Market, traits: object) -> list[tuple]:
-    day = past_day(1, traits, DAY, 1)
+def past_day(traits: Any, day: date, width: int) -> Candles:
+    return past_days(1, traits, [day], width)[0]
+
+
+def candles(made: Market, traits: Any) -> list[tuple]:
+    day = past_day(traits, DAY, 1)
     minutes = (day.start_us - made.path.session.open_us) // 60_000_000
     columns = (day.open, day.high, day.low, day.close, day.volume)
     return list(zip(minutes.tolist(), *(column.tolist() for column in columns), strict=True))
@@ -144,16 +149,24 @@ def candles(made: Market, traits: object) -> list[tuple]:
 def test_the_days_candle_is_the_folded_minutes_and_tomorrows_close() -> None:
     made = market()
     traits = made.catalogue.traits.only(made.catalogue.row_named["NSE:INFY"])
-    minutes, whole = past_day(1, traits, DAY, 1), past_day(1, traits, DAY, 0)
+    minutes, whole = past_day(traits, DAY, 1), past_day(traits, DAY, 0)
     assert [whole.open[0], whole.high[0], whole.low[0]] == [minutes.open[0], minutes.high.max(), minutes.low.min()]
     assert [whole.close[0], whole.volume[0]] == [minutes.close[-1], minutes.volume.sum()]
-    before = past_day(1, traits, previous_day(DAY), 0)
+    before = past_day(traits, previous_day(DAY), 0)
     assert before.close[0] * 100 == DayPath(1, traits, DAY).previous_close[0] * traits.tick[0]
 
 
 @pytest.mark.parametrize(("width", "count"), [(1, 375), (3, 125), (15, 25), (60, 7), (0, 1)])
 def test_longer_candles_start_at_the_opening(width: int, count: int) -> None:
     traits = market().catalogue.traits.only(16)
-    day = past_day(1, traits, DAY, width)
+    day = past_day(traits, DAY, width)
     assert len(day.open) == count
     assert day.start_us[0] == DayPath(1, traits, DAY).session.open_us
+
+
+def test_days_made_together_are_the_days_made_alone() -> None:
+    traits = market().catalogue.traits.only(market().catalogue.row_named["NFO:NIFTY26NOVFUT"])
+    days = [date(2025, 10, 20), date(2025, 10, 21), previous_day(DAY), DAY]  # one a short session
+    together = past_days(1, traits, days, 30)
+    for day, candles_of in zip(days, together, strict=True):
+        assert list(candles_of.rows(slice(None))) == list(past_day(traits, day, 30).rows(slice(None)))

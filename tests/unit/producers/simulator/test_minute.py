@@ -12,14 +12,14 @@ from producers.simulator.minute import Carry, carry_at, opening, plan
 from producers.simulator.path import STEPS, DayPath
 
 DAYS = st.sampled_from([date(2024, 3, 2), date(2025, 10, 21), date(2026, 11, 20), date(2019, 7, 9)])
-SIZE = 300
+SIZE = 200
 
 
 def path_of(seed: int, day: date, load: bool = False) -> DayPath:
     return DayPath(seed, catalogue(seed, day, SIZE, load).traits, day)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32), DAYS, st.floats(0, 1), st.booleans())
 def test_trades_make_exactly_the_bar(seed: int, day: date, part: float, load: bool) -> None:
     path = path_of(seed, day, load)

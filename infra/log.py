@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 import structlog
 
@@ -29,3 +30,21 @@ def set_up(process: str) -> structlog.stdlib.BoundLogger:
     logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, format="%(name)s: %(message)s")
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(process=process)
     return logger
+
+
+class SeldomFilter(logging.Filter):
+    """Lets each message of a library through once a minute: clients repeat theirs many times a second while a
+    server is away."""
+
+    def __init__(self, pause_s: float = 60.0) -> None:
+        super().__init__()
+        self._pause_s = pause_s
+        self._last: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to let it through."""
+        what, now = (record.name, str(record.msg)), time.monotonic()
+        if now - self._last.get(what, -self._pause_s) < self._pause_s:
+            return False
+        self._last[what] = now
+        return True

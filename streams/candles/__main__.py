@@ -8,7 +8,7 @@ import sys
 
 from infra.errors import UserError
 from infra.faust_app import run
-from infra.log import set_up
+from infra.log import SeldomFilter, set_up
 from infra.settings import settings
 from streams.candles.app import candles_app
 
@@ -23,6 +23,8 @@ if __name__ == "__main__":
     log = set_up("candles")
     for noisy in ("cassandra", "faust", "mode", "aiokafka"):  # what matters of them is told in our own words
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(SeldomFilter())
     try:
         sys.exit(asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)))
     except UserError as error:

@@ -127,7 +127,9 @@ class FeedDesk:
                 )
 
     def _send(self, records: Sequence[tuple[Topic, int, str, bytes | None]], note: Any, failed: list[str]) -> None:
-        to = self._producer or kafka.producer(self._settings, {"delivery.timeout.ms": int(PATIENCE_S * 1000)})
+        to = self._producer  # compared with None: a producer is falsy while its queue is empty
+        if to is None:
+            to = kafka.producer(self._settings, {"delivery.timeout.ms": int(PATIENCE_S * 1000)})
         try:
             for topic, partition, key, value in records:
                 to.produce(topic.name, value, key.encode(), partition=partition, on_delivery=note)

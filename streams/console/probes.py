@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from infra import cassandra, kafka, postgres
 from infra.settings import Settings
@@ -66,7 +65,7 @@ class Probes:
 
     def __init__(self, of: Settings) -> None:
         self._settings = of
-        self._admin: AdminClient | None = None
+        self._consumer: Consumer | None = None
         self._postgres: Any = None
         self._history = LagHistory()
         self.cassandra_session: Any = None  # None until Cassandra answered once
@@ -89,36 +88,25 @@ class Probes:
             self.cassandra_session.cluster.shutdown()
 
     def _ask_kafka(self) -> None:
-        """The group's committed offsets beside the ends of the log: one question that both needs and shows Kafka."""
-        if self._admin is None:
-            self._admin = kafka.admin(self._settings)
+        """The group's committed offsets beside the ends of the log: one question that both needs and shows Kafka.
+
+        A consumer that never joins asks: the admin client's requests for the same ended the process (a segmentation
+        fault inside librdkafka 2.16) on a Kafka that had just started and knew no group yet.
+        """
+        if self._consumer is None:
+            self._consumer = kafka.consumer(CANDLES_GROUP, self._settings)
         every = [TopicPartition(TICKS.name, p) for p in range(kafka.partitions_of(TICKS, self._settings))]
         try:
-            ends = self._offsets(every, OffsetSpec.latest())
-            self._history.note(time.monotonic(), ends)
-            committed = self._committed(every)
+            spans = {at.partition: self._consumer.get_watermark_offsets(at, timeout=5) for at in every}
+            self._history.note(time.monotonic(), {partition: span[1] for partition, span in spans.items()})
+            said = self._consumer.committed(every, timeout=5)
         except KafkaException as error:
             self.lag = None
             raise ConnectionError(f"Kafka at {self._settings.kafka_servers}: {error.args[0].str()}") from error
-        if committed and len(committed) < len(every):  # a partition never committed is read from its start
-            committed = self._offsets(every, OffsetSpec.earliest()) | committed
-        self.lag = self._history.lag(committed)
-
-    def _offsets(self, every: list[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
-        assert self._admin is not None  # noqa: S101 - made by the caller
-        futures = self._admin.list_offsets(dict.fromkeys(every, spec), request_timeout=5)
-        return {at.partition: future.result().offset for at, future in futures.items()}
-
-    def _committed(self, every: list[TopicPartition]) -> dict[int, int]:
-        assert self._admin is not None  # noqa: S101 - made by the caller
-        asked = [ConsumerGroupTopicPartitions(CANDLES_GROUP, every)]
-        try:
-            (future,) = self._admin.list_consumer_group_offsets(asked, request_timeout=5).values()
-            return {at.partition: at.offset for at in future.result().topic_partitions if at.offset >= 0}
-        except KafkaException as error:
-            if "GROUP_ID_NOT_FOUND" in str(error):
-                return {}
-            raise
+        committed = {at.partition: at.offset for at in said if at.offset >= 0}
+        # a partition that was never committed is read from its start
+        starts = {partition: span[0] for partition, span in spans.items()} if committed else {}
+        self.lag = self._history.lag(starts | committed)
 
     def _ask_cassandra(self) -> None:
         if self.cassandra_session is None:

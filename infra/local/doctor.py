@@ -101,7 +101,7 @@ def _ports(chosen: Settings, parts: list[Part]) -> Finding:
 
 
 def _elsewhere(part: Part) -> str:
-    host, _, port = part.address.split(",")[0].rpartition("@")[2].partition("/")[0].partition(":")
+    host, _, port = part.address.split(",")[0].rpartition("//")[2].partition("/")[0].partition(":")
     if port.isdigit() and not ports.is_open(int(port), 2, host):
         raise UserError(f"{part.address} does not take connections: see the settings.")
     return f"elsewhere, {part.address}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def of_server(server: Server, settings: Settings) -> Part:
         ports=server.ports(settings),
         command=None if outside else lambda: server.command(settings),
         answers=lambda: True if outside else server.answers(settings),
-        address=outside,
+        address=re.sub(r"//[^@/]*@", "//", outside),  # shown to people: without the password
         prepare=nothing if outside else lambda: server.prepare(settings),
         furnish=lambda: server.furnish(settings),
         is_server=True,

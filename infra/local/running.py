@@ -20,10 +20,12 @@ from infra.local.logs import path_of, since
 from infra.local.parts import Part
 from infra.local.state import Mark, ServiceState
 
-READY_WITHIN_S = 120.0
+READY_WITHIN_S = 240.0  # a hung one is ended then; a slow machine is not a fault
 FIRST_ATTEMPTS = 2  # a part that dies so often before it was ever ready is given up
 SETTLED_S = 10.0  # a part that ran so long is started again at once when it dies
 LONGEST_DELAY_S = 30.0
+HEALTH_EVERY_S = 10.0
+HUNG_AFTER_S = 60.0
 
 
 def delay_s(quick_deaths: int) -> float:
@@ -107,12 +109,28 @@ class Running:
             while not ended.done():
                 if await asyncio.to_thread(self.part.answers):
                     await self._first_time(began)
-                    await ended
+                    await self._attend(ended)
                 elif time.monotonic() - began > READY_WITHIN_S:
                     self._kill_group(signal.SIGKILL)
                 await asyncio.wait({ended}, timeout=0.05)
         finally:
             ended.cancel()
+
+    async def _attend(self, ended: asyncio.Task[int]) -> None:
+        """Asks the ready part now and then how it is, until it ends. A hung service is killed, a server only told of:
+        it may be busy with what a restart would only repeat.
+        """
+        answered = time.monotonic()
+        while not (await asyncio.wait({ended}, timeout=HEALTH_EVERY_S))[0]:
+            if await asyncio.to_thread(self.part.answers):
+                answered = time.monotonic()
+                if self.state.error:
+                    self._set(error="")
+                continue
+            silent_s = time.monotonic() - answered
+            self._set(error=f"It runs, but has not answered for {silent_s:.0f} s.")
+            if silent_s > HUNG_AFTER_S and not self.part.is_server:
+                self._kill_group(signal.SIGKILL)
 
     async def _first_time(self, began: float) -> None:
         """The part answers: furnishes it, and tells."""

@@ -42,6 +42,11 @@ def test_a_server_elsewhere_is_not_started() -> None:
     assert cassandra.command is not None
 
 
+def test_the_password_of_a_server_elsewhere_is_not_shown() -> None:
+    (postgres,) = parts_of(Settings(postgres="postgresql://me:secret@db:5432/portfolio"), ["postgres"])
+    assert postgres.address == "postgresql://db:5432/portfolio"
+
+
 def test_a_first_death_costs_no_delay_and_many_cost_a_bounded_one() -> None:
     delays = [delay_s(deaths) for deaths in range(1, 40)]
     assert delays[0] == 0

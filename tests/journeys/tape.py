@@ -35,7 +35,7 @@ def differences(platform: Platform, symbol: str, instrument: str) -> tuple[pd.Da
     """Minutes in which stored and oracle differ, and all minutes that are marked or lie between two marks."""
     truth = oracle.candles(data_file(f"tape/{symbol}_20131007_tick_trade.zip"), DAY)
     ours = stored(platform, instrument)
-    both = truth.join(ours, rsuffix="_ours", how="outer")
+    both = truth.join(ours.add_suffix("_ours"), how="outer")
     differs = pd.concat([both[f] != both[f"{f}_ours"] for f in FIELDS], axis=1).any(axis=1)
     return both[differs], covered_by_marks(ours)
 

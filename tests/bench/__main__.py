@@ -35,7 +35,7 @@ def main() -> int:
         with console.status(f"measuring {name} ..."):
             lines += importlib.import_module(f"tests.bench.{name}").run(chosen.quick)
         console.print(f"measured {name} after {time.monotonic() - started:.0f} s")
-    Console().print(_table(lines))
+    Console(width=None if sys.stdout.isatty() else 120).print(_table(lines))
     if chosen.json:
         chosen.json.write_text(json.dumps(_flat(lines), indent=1) + "\n", encoding="utf-8")
     return int(any(line.passed is False for line in lines))
@@ -45,13 +45,13 @@ def _table(lines: list[Line]) -> Table:
     title = f"Benchmark on {os.cpu_count()} cores, Python {platform.python_version()}: medians of rounds taken in turn"
     table = Table(title=title)
     table.add_column("figure", no_wrap=True)
-    for heading in ("measured", "rounds", "required", "", "ours", "the plain way"):
-        table.add_column(heading, justify="center" if not heading else "right", no_wrap=bool(heading))
+    for heading in ("measured", "required", "", "ours", "the plain way", "least to most"):
+        table.add_column(heading, justify="right")
     for line in lines:
-        spread = f"{line.spread[0]:.3g} to {line.spread[1]:.3g}" if line.spread else ""
         required = "" if line.required is None else f"{'≤' if line.at_most else '≥'} {line.required:g}"
         mark = {True: "[green]yes", False: "[bold red]no", None: ""}[line.passed]
-        table.add_row(line.name, f"{line.value:.4g}", spread, required, mark, line.ours, line.plain)
+        spread = f"{line.spread[0]:.3g} to {line.spread[1]:.3g}" if line.spread else ""
+        table.add_row(line.name, f"{line.value:,.4g}", required, mark, line.ours, line.plain, spread)
     return table
 
 

@@ -1,12 +1,13 @@
 """A Faust application from the settings, and a process around it that always ends.
 
 Faust is given raw bytes and asked for nothing clever: no tables by HTTP, no acks of its own, one web server on the
-loopback address. Three things are ours:
+loopback address. Four things are ours:
 
 - *Bounded memory.* Faust counts records, not bytes, and when all its buffers are full it sleeps for a second. Here
   its buffers have no limit, and nothing is fetched while more than ``MAX_BUFFERED`` bytes wait.
 - *Static membership.* Each worker slot keeps its ``group.instance.id``: one that was killed has its partitions back
   as soon as it joins again.
+- *Speed.* Each record is delivered by a plain call instead of a race of four tasks.
 - *An end.* When Faust crashes or takes too long to stop, the process exits with status 1; its supervisor starts it
   again, and Kafka gives it the same partitions.
 """
@@ -29,8 +30,8 @@ from faust.transport.drivers.aiokafka import Consumer as KafkaConsumer
 from infra.errors import UserError
 from infra.settings import Settings
 
-MAX_BUFFERED = 64 * 1024 * 1024  # bytes of records that were fetched and not yet taken by an agent
-STOP_S = 15.0
+MAX_BUFFERED = 32 * 1024 * 1024  # bytes of records that were fetched and not yet taken by an agent
+STOP_S = 9.0
 log = structlog.get_logger()
 
 
@@ -59,6 +60,14 @@ class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
             await asyncio.sleep(0.01)
         return {}
 
+    async def wait_first(self, *coros: Any, timeout: Any = None) -> Any:  # noqa: ASYNC109 - as Faust calls it
+        """Faust delivers each record in a race against a stop of the flow: four tasks a record. Its buffers being
+        without limit here, delivery never blocks while the flow runs, so the race is held only when it does not."""
+        if len(coros) == 2 and asyncio.iscoroutine(coros[1]) and not self.suspend_flow.is_set():
+            coros[1].close()
+            return await coros[0]
+        return await super().wait_first(*coros, timeout=timeout)
+
 
 class App(faust.App):  # type: ignore[misc]
     """A Faust app that knows what waits in its buffers."""
@@ -86,7 +95,7 @@ def make_app(name: str, of: Settings, web_port: int, slot: int = 0, **more: Any)
         "broker_max_poll_interval": 86_400.0,
         "broker_max_poll_records": 2000,
         "broker_commit_interval": 0.5,
-        "consumer_max_fetch_size": 4 * 1024 * 1024,
+        "consumer_max_fetch_size": 2 * 1024 * 1024,
         "consumer_auto_offset_reset": "earliest",
         "stream_buffer_maxsize": 1_000_000,
         "stream_wait_empty": False,

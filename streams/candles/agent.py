@@ -133,7 +133,7 @@ class CandleAgent:
     async def last_flush(self) -> None:
         """Before the process ends: stores and commits what is held, if the servers let it, within some seconds."""
         try:
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(5):
                 await self.flusher.flush(list(self.shares.values()))
                 await self._app.consumer.commit()
         except (TimeoutError, *AWAY) as error:

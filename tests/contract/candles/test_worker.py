@@ -13,7 +13,7 @@ import threading
 from confluent_kafka import Consumer, TopicPartition
 
 from infra.settings import Settings
-from schemas.codec import decode
+from schemas.codec import decode, encode
 from schemas.market import DeadLetter
 from tests.contract.candles.worker import (
     health,
@@ -26,6 +26,7 @@ from tests.contract.candles.worker import (
     wait_for,
     worker,
 )
+from tests.unit.streams.candles.ticks import MINUTE, OPENING, T, batch_of
 
 
 def test_candles_are_stored_told_and_acknowledged_and_bad_bytes_are_put_aside(servers: Settings) -> None:
@@ -61,6 +62,19 @@ def test_a_stop_stores_and_commits_what_is_held(servers: Settings) -> None:
     with worker(servers):  # open candles are completed by the clock alone, after a restart too
         send(servers, records[-1:])
         must_be_stored(servers, records)
+
+
+def test_a_tick_that_is_half_an_hour_late_is_merged_into_its_stored_candle(servers: Settings) -> None:
+    records = market("LATE", 3, instruments=2, minutes=40)
+    at = OPENING + 3 * MINUTE + 1_000_000
+    late = (3, encode(batch_of([T("NSE:LATE0", at, 365, at + 30 * MINUTE, 7.0)])))
+    with worker(servers):
+        send(servers, records)
+        must_be_stored(servers, records)
+        send(servers, [late])
+        must_be_stored(servers, [*records, late])
+    versions = [c for c in told(servers, "NSE:LATE0") if c.start_us == OPENING + 3 * MINUTE]
+    assert [(c.revision, c.low) for c in versions][-1] == (1, 7.0)
 
 
 def test_kills_in_the_middle_lose_nothing(servers: Settings) -> None:

@@ -45,8 +45,7 @@ def batches(ticks: pd.DataFrame, size: int) -> list[TickBatch]:
     return made
 
 
-@pytest.mark.parametrize("size", [7, 500])
-@pytest.mark.parametrize("symbol", ["spy", "bac", "ibm"])
+@pytest.mark.parametrize(("symbol", "size"), [("spy", 500), ("bac", 500), ("ibm", 500), ("ibm", 7)])
 def test_the_fold_of_the_tape_is_the_grouping_of_the_file(symbol: str, size: int) -> None:
     ticks = table(f"{symbol}_20131007_tick_trade", ["time", "price", "size"])
     ticks["volume"] = ticks["size"].cumsum()

@@ -203,6 +203,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
         return _sentence(404, f"There is nothing at {request.url.path}; the routes are listed at /api/docs.")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return _sentence(405, f"{request.url.path} does not take {request.method}; see /api/docs.")
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return _sentence(400, "The body cannot be read as JSON.")
     return _sentence(error.status_code, str(error.detail))
 
 

@@ -71,7 +71,10 @@ class CandleQuery(Asked):
     instrument: Name = Field(examples=["NSE:INFY"])
     interval: Interval = "1m"
     from_: str = Field(
-        default="", alias="from", max_length=40, description="date, time or microseconds; empty: the latest day"
+        default="",
+        alias="from",
+        max_length=40,
+        description="date, time or microseconds; without from and to: the latest day, of 1d the last 60",
     )
     to: str = Field(default="", max_length=40, description="the same, inclusive; empty: no end")
     limit: int = Field(default=5000, ge=1, le=100_000, description="the latest ones that many")

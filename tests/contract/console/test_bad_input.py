@@ -84,9 +84,7 @@ def check(answer: httpx.Response, status: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "words"), BODIES)
-def test_bodies(  # noqa: PLR0917 - a table's columns
-    console: httpx.Client, method: str, path: str, body: Any, status: int, words: str
-) -> None:
+def test_bodies(console: httpx.Client, method: str, path: str, body: Any, status: int, words: str) -> None:
     before = console.get("/api/feed").json()["instruments"]
     check(console.request(method, path, json=body), status, words)
     assert console.get("/api/feed").json()["instruments"] == before

@@ -22,14 +22,11 @@ from tests.unit.streams.prices.batches import Tick, batch_of
 
 def subscribed(servers: Settings, prefix: str = "NSE:CONSOLE") -> dict[str, tuple[int, Subscription]]:
     """What topic ``subscriptions`` says, read anew."""
-    found: dict[str, tuple[int, Subscription]] = {}
+    found: dict[tuple[str, int], Subscription | None] = {}
     for message in read_compacted(SUBSCRIPTIONS, of=servers):
-        name, slot = message.key().decode(), message.partition()
-        if message.value() is not None:
-            found[name] = (slot, decode(Subscription, message.value()))
-        elif name in found and found[name][0] == slot:
-            del found[name]
-    return {name: place for name, place in found.items() if name.startswith(prefix)}
+        value = message.value()
+        found[message.key().decode(), message.partition()] = decode(Subscription, value) if value else None
+    return {name: (slot, record) for (name, slot), record in found.items() if record and name.startswith(prefix)}
 
 
 def rows(console: httpx.Client) -> dict[str, dict[str, Any]]:

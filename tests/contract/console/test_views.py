@@ -39,7 +39,7 @@ def test_instruments_are_searched_and_paged(console: httpx.Client) -> None:
 
 
 def test_candles_of_a_day_in_every_interval(console: httpx.Client, servers: Settings) -> None:
-    opening = calendar_of("NSE").opening(calendar_of("NSE")._us(DAY, calendar_of("NSE").opens))
+    opening = next(calendar_of("NSE").sessions_from(DAY)).open_us
     name = "NSE:CONSOLE20"
     minutes = [
         Candle(name, "1m", opening + n * MINUTE_US, 10 + n, 11 + n, 9 + n, 10.5 + n, 100, -1, complete=True)
@@ -47,7 +47,9 @@ def test_candles_of_a_day_in_every_interval(console: httpx.Client, servers: Sett
     ]
     session = connect(servers)
     try:
-        CandleWriter(session).write(minutes)
+        writer = CandleWriter(session)
+        writer.write(minutes)
+        writer.mark_days(0, [(name, DAY)], [(name, DAY)])
     finally:
         session.cluster.shutdown()
 
@@ -60,7 +62,7 @@ def test_candles_of_a_day_in_every_interval(console: httpx.Client, servers: Sett
     assert (ask()[0]["start"], ask()[0]["oi"]) == ("2026-11-19T09:15:00+05:30", None)
     hours = ask(interval="60m")
     assert [(row["open"], row["close"], row["volume"], row["complete"]) for row in hours] == [
-        (10.0, 79.5 - 10, 6000, True), (70.0, 99.5, 3000, False),
+        (10.0, 69.5, 6000, True), (70.0, 99.5, 3000, True),
     ]  # fmt: skip
     assert len(ask(interval="1d")) == 1
     assert ask(interval="60m", **{"from": "2026-11-19T10:00"}) == hours[1:]  # whole candles only

@@ -23,6 +23,7 @@ from infra.errors import UserError
 from infra.settings import Settings
 from streams.console.models import Market, MarketRow
 from streams.console.screen import View, draw, line, rows_that_fit
+from streams.prices.pipe import reader_may_leave
 
 EVERY_S = 1.0
 PLAIN_EVERY_S = 5.0
@@ -163,9 +164,9 @@ def _picture(
 
 
 def _lines(client: httpx.Client) -> None:
-    """For a log or a pipe. Whoever reads may leave: that ends it quietly."""
+    """For a log or a pipe."""
     ranking = Ranking()
-    try:
+    with reader_may_leave():
         for _ in _every(PLAIN_EVERY_S):
             try:
                 market = ask(client)
@@ -174,8 +175,6 @@ def _lines(client: httpx.Client) -> None:
                 text = str(error)
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the exit has nothing to complain of
 
 
 def _every(seconds: float) -> Iterator[int]:

@@ -25,6 +25,7 @@ def tail(
     """
     from infra.settings import settings
     from streams.prices import tail as view
+    from streams.prices.pipe import reader_may_leave
 
     chosen = settings()
     wanted = view.topic_of(topic)
@@ -34,6 +35,7 @@ def tail(
             typer.secho(
                 f"{name} is not subscribed, so no ticks come: `./portfolio feed add {name}`.", fg="yellow", err=True
             )
-        view.tail(view.Wanted(wanted, name, count or 0, as_json, from_start), chosen)
+        with reader_may_leave():
+            view.tail(view.Wanted(wanted, name, count or 0, as_json, from_start), chosen)
     except KeyboardInterrupt:
         return

@@ -28,8 +28,9 @@ anything a reader sees changes later, again with ``revision`` one higher. Told a
 complete: take the last.
 
 **A gap** (``resumed_us`` of the first tick after an interruption) sets ``gap`` on that tick's candle, on the candles
-since the covered time, and, if there are none, on the one before. Minutes between two marked candles that are absent
-may have had trades; absent minutes elsewhere had none.
+since the covered time, and, if there are none, on the one before. A day's first candle is marked too when its first
+trade was not the day's first: who subscribes in the middle of a session sees it. Minutes between two marked candles
+that are absent may have had trades; absent minutes elsewhere had none.
 
 **Durable.** A record of ``ticks`` is acknowledged, in order, after the candles that it touched are stored. When
 Cassandra is away nothing is acknowledged, reading goes on until so much is held, and all is stored when it is back.

@@ -8,7 +8,7 @@ the archive already has, :func:`settle`. The state belongs to its owner and is c
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -88,6 +88,11 @@ def _gap(state: PartitionState, slot: int, covered_us: int) -> None:
     first = min(covered_us - covered_us % MINUTE_US, last)
     if (first, last) not in of.gaps:
         of.gaps.append((first, last))
+    _mark(state, of, first, last)
+
+
+def _mark(state: PartitionState, of: InstrumentDay, first: int, last: int) -> None:
+    """Marks the candles from one minute to another, or, if there are none before the last, the one before it."""
     before = [start for start in of.starts if start < last]
     touched = [start for start in before if start >= first] or before[-1:]
     for start in (*touched, last):
@@ -103,7 +108,7 @@ def absorb(state: PartitionState, of: InstrumentDay, stored: Iterable[Candle], k
         slot = of.slots.get(candle.start_us)
         if slot is None:
             slot = state.new_slot(of, candle.start_us)
-            state.volume[slot] = candle.volume
+            state.shown[slot] = (candle.volume, candle.gap)
         prices, keys = state.prices[slot : slot + 1], state.keys[slot : slot + 1]
         join(prices, keys, *row_of(candle))
         state.gap[slot] |= candle.gap
@@ -114,6 +119,9 @@ def absorb(state: PartitionState, of: InstrumentDay, stored: Iterable[Candle], k
             state.told.setdefault(slot, _visible(candle))
         state.proof[of.who] = max(state.proof[of.who], candle.last[0])
         state.receive[of.who] = max(state.receive[of.who], candle.last[2])
+    for first, last in of.gaps:  # the candle before a gap may have been known to the archive only
+        if last in of.slots:
+            _mark(state, of, first, last)
     of.known_from = min(known_from, of.known_from)
     if not of.known_from or of.wanted_from > of.known_from:
         of.wanted_from = NEVER
@@ -123,19 +131,19 @@ def absorb(state: PartitionState, of: InstrumentDay, stored: Iterable[Candle], k
 def settle(state: PartitionState) -> Settled:
     """Completes what is complete, and hands out every candle that changed since the last time."""
     _complete(state)
-    changed = np.flatnonzero(state.dirty).tolist()
-    days = {id(of): of for slot in changed if (of := state.day[slot]) is not None and of.wanted_from == NEVER}
-    settled = Settled()
-    for slot in changed:
+    days: dict[int, InstrumentDay] = {}
+    changed: dict[int, None] = {}
+    for slot in np.flatnonzero(state.dirty).tolist():
         of = state.day[slot]
-        if of is None or id(of) not in days:
+        if of is None or of.wanted_from != NEVER:
             continue  # its stored candles have not been read yet
-        _hand_out(state, slot, settled)
+        days[id(of)] = of
+        changed[slot] = None
         follower = of.after(int(state.start[slot]))
-        if follower is None or state.dirty[follower]:
-            continue
-        if state.candle(follower).volume != state.volume[follower]:
-            _hand_out(state, follower, settled)
+        if follower is not None and state.shown[follower] != (state.volume_of(follower), state.gap_of(follower)):
+            changed[follower] = None
+    settled = Settled()
+    _hand_out(state, sorted(changed, key=lambda slot: int(state.start[slot])), settled)
     for of in days.values():
         if not of.listed:
             of.listed = True
@@ -159,20 +167,21 @@ def _complete(state: PartitionState) -> None:
     state.dirty[slots] = True
 
 
-def _hand_out(state: PartitionState, slot: int, settled: Settled) -> None:
-    """Adds a candle to what is to be stored and, when it is complete and looks new, to what is to be told."""
-    candle = state.candle(slot)
-    if candle.complete:
-        looks, told = _visible(candle), state.told.get(slot)
-        if told != looks:
-            if told is not None:
-                state.revision[slot] += 1
-                candle = state.candle(slot)
-            state.told[slot] = looks
-            settled.completed.append(candle)
-    state.volume[slot] = candle.volume
-    state.dirty[slot] = False
-    settled.touched.append(candle)
+def _hand_out(state: PartitionState, slots: list[int], settled: Settled) -> None:
+    """Adds candles to what is to be stored and, those that are complete and look new, to what is to be told."""
+    for slot, version in zip(slots, state.candles(slots), strict=True):
+        candle = version
+        if candle.complete:
+            looks, told = _visible(candle), state.told.get(slot)
+            if told != looks:
+                if told is not None:
+                    state.revision[slot] += 1
+                    candle = replace(candle, revision=state.revision[slot])
+                state.told[slot] = looks
+                settled.completed.append(candle)
+        state.shown[slot] = (candle.volume, candle.gap)
+        settled.touched.append(candle)
+    state.dirty[slots] = False
 
 
 def _visible(candle: Candle) -> tuple[Any, ...]:
@@ -187,4 +196,4 @@ def merge(a: Candle, b: Candle) -> Candle:
     state = PartitionState()
     of = state.instrument_day(a.instrument, date.min)
     absorb(state, of, (a, b), 0)
-    return state.candle(of.slots[a.start_us])
+    return replace(state.candle(of.slots[a.start_us]), gap=a.gap or b.gap)

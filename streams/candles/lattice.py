@@ -9,8 +9,6 @@ open interest, so that the order is total whatever arrives.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,18 +77,3 @@ def row_of(candle: Candle) -> tuple[Prices, Keys]:
     before = candle.volume_from if candle.volume_from >= 0 else NONE
     prices = np.array([[candle.open, candle.high, candle.low, candle.close]])
     return prices, np.array([[*candle.first, *candle.last, before, candle.volume_to, candle.oi]], np.int64)
-
-
-def fields_of(prices: list[float], keys: list[int]) -> dict[str, Any]:
-    """The reverse: the fields of a candle that are joined."""
-    return {
-        "open": prices[OPEN],
-        "high": prices[HIGH],
-        "low": prices[LOW],
-        "close": prices[CLOSE],
-        "oi": keys[OI],
-        "first": (keys[0], keys[1], keys[2]),
-        "last": (keys[3], keys[4], keys[5]),
-        "volume_from": keys[VOLUME_FROM] if keys[VOLUME_FROM] != NONE else -1,
-        "volume_to": keys[VOLUME_TO],
-    }

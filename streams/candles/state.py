@@ -16,7 +16,18 @@ from numpy.typing import NDArray
 
 from schemas.market import Candle
 from streams.archive.days import day_of
-from streams.candles.lattice import EMPTY_KEYS, EMPTY_PRICES, fields_of
+from streams.candles.lattice import (
+    CLOSE,
+    EMPTY_KEYS,
+    EMPTY_PRICES,
+    HIGH,
+    LOW,
+    NONE,
+    OI,
+    OPEN,
+    VOLUME_FROM,
+    VOLUME_TO,
+)
 from streams.candles.ticks import MINUTE_US
 
 KEPT = 3  # durable candles of an instrument's day that stay in memory, the newest ones
@@ -79,7 +90,7 @@ class PartitionState:
         self.open = np.empty(0, np.bool_)  # in use and not complete yet
         self.gap = np.empty(0, np.bool_)
         self.day: list[InstrumentDay | None] = []
-        self.volume: list[int] = []  # as last stored
+        self.shown: list[tuple[int, bool]] = []  # volume and gap as last handed out: they follow from neighbours too
         self.revision: list[int] = []
         self.source: list[Literal["ticks", "history"]] = []
         self.told: dict[int, tuple[Any, ...]] = {}  # slot -> what was last published of a complete candle
@@ -162,7 +173,7 @@ class PartitionState:
         self.open[slot] = True
         self.gap[slot] = any(first <= start <= last for first, last in of.gaps)
         self.day[slot] = of
-        self.volume[slot] = -1
+        self.shown[slot] = (-1, False)
         self.revision[slot] = 0
         self.source[slot] = "ticks"
         self.slot_of[of.who, start] = slot
@@ -179,7 +190,7 @@ class PartitionState:
             grown[:old] = array
             setattr(self, name, grown)
         self.day.extend([None] * (new - old))
-        self.volume.extend([-1] * (new - old))
+        self.shown.extend([(-1, False)] * (new - old))
         self.revision.extend([0] * (new - old))
         self.source.extend(["ticks"] * (new - old))
         self._free.extend(range(new - 1, old - 1, -1))
@@ -234,28 +245,57 @@ class PartitionState:
 
     def candle(self, slot: int) -> Candle:
         """A slot as the record. Its volume is what the day so far makes of it."""
+        return self.candles([slot])[0]
+
+    def candles(self, slots: list[int]) -> list[Candle]:
+        """Slots as records. Many at once: one look into an array costs as much as a row of plain numbers."""
+        columns = (self.start[slots], self.prices[slots], self.keys[slots], self.open[slots])
+        rows = zip(slots, *(column.tolist() for column in columns), strict=True)
+        return [
+            Candle(
+                self.names[self._day(slot).who],
+                "1m",
+                start,
+                prices[OPEN],
+                prices[HIGH],
+                prices[LOW],
+                prices[CLOSE],
+                self.volume_of(slot),
+                keys[OI],
+                (keys[0], keys[1], keys[2]),
+                (keys[3], keys[4], keys[5]),
+                keys[VOLUME_FROM] if keys[VOLUME_FROM] != NONE else -1,
+                keys[VOLUME_TO],
+                complete=not is_open,
+                gap=self.gap_of(slot),
+                revision=self.revision[slot],
+                source=self.source[slot],
+            )
+            for slot, start, prices, keys, is_open in rows
+        ]
+
+    def volume_of(self, slot: int) -> int:
+        """A candle's volume: what was traded since the candle before it, else since its own first trade."""
+        to, own = int(self.keys[slot, VOLUME_TO]), int(self.keys[slot, VOLUME_FROM])
+        if to < 0:
+            return 0
+        previous = self._day(slot).before(int(self.start[slot]))
+        since = -1 if previous is None else int(self.keys[previous, VOLUME_TO])
+        if since < 0:
+            since = own if own != NONE else 0
+        return max(to - since, 0)
+
+    def gap_of(self, slot: int) -> bool:
+        """Whether ticks may be missing in or beside it: marked so, or the day's first while there was trade before."""
+        if self.gap[slot]:
+            return True
+        of, own = self._day(slot), self.keys[slot, VOLUME_FROM]
+        return bool(not of.known_from and of.starts[0] == self.start[slot] and 0 < own < NONE)
+
+    def _day(self, slot: int) -> InstrumentDay:
         of = self.day[slot]
         assert of is not None  # noqa: S101 - a slot in use has its day
-        start, keys = int(self.start[slot]), self.keys[slot].tolist()
-        fields = fields_of(self.prices[slot].tolist(), keys)
-        volume = 0
-        if fields["volume_to"] >= 0:
-            previous = of.before(start)
-            base = -1 if previous is None else int(self.keys[previous, 7])
-            if base < 0:
-                base = max(fields["volume_from"], 0)
-            volume = max(fields["volume_to"] - base, 0)
-        return Candle(
-            of.instrument,
-            "1m",
-            start,
-            volume=volume,
-            complete=not self.open[slot],
-            gap=bool(self.gap[slot]),
-            revision=self.revision[slot],
-            source=self.source[slot],
-            **fields,
-        )
+        return of
 
 
 def _grown(array: NDArray[Any], fill: int) -> NDArray[Any]:

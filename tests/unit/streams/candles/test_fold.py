@@ -97,7 +97,15 @@ def test_candles_merge_like_a_semilattice(ticks: list[T], rng: random.Random) ->
 
 
 def bare(candle: Candle) -> Candle:
-    return replace(candle, volume=0, complete=False)
+    """Without what follows from the other candles of the day."""
+    return replace(candle, volume=0, complete=False, gap=False)
+
+
+def test_a_merged_candle_keeps_every_mark() -> None:
+    a = Candle("NSE:INFY", "1m", OPENING, 1.0, 2.0, 0.5, 1.5, 0, -1, complete=True, revision=3)
+    b = replace(a, complete=False, revision=1, gap=True)
+    for merged in (merge(a, b), merge(b, a)):
+        assert (merged.complete, merged.gap, merged.revision) == (True, True, 3)
 
 
 @given(trades(), st.integers(1, 7))
@@ -252,3 +260,22 @@ def test_memory_is_bounded_and_a_very_late_tick_reads_its_candle_back() -> None:
 def test_numpy_never_warns_about_the_fold() -> None:
     with np.errstate(all="raise"):
         fold(PartitionState(), batch_of([infy(1, 1), infy(2, 2, float("nan"))]))
+
+
+def test_a_day_that_began_before_its_first_tick_is_marked_until_the_earlier_trades_come() -> None:
+    state = PartitionState()
+    _, began = fold(state, batch_of([infy(10, 500, quantity=5), infy(70, 510, quantity=10)]))
+    assert [c.gap for c in began.touched] == [True, False]
+    _, earlier = fold(state, batch_of([infy(-60, 495, quantity=495)]))
+    assert sorted((c.start_us - OPENING, c.gap, c.volume) for c in earlier.touched) == [(-MINUTE, False, 495), (0, False, 5)]
+
+
+def test_a_gap_marks_the_candle_before_it_even_when_only_the_archive_knows_it() -> None:
+    before = PartitionState()
+    (stored,) = fold(before, batch_of([infy(10, 5, quantity=5)]))[1].touched
+    state = PartitionState(archived=True)
+    take(state, [batch_of([infy(130, 30, quantity=5, resumed=OPENING + 11_000_000)])])
+    (of,) = state.unread.values()
+    absorb(state, of, [stored], 0)
+    marked = settle(state).touched
+    assert sorted((c.start_us - OPENING, c.gap) for c in marked) == [(0, True), (2 * MINUTE, True)]

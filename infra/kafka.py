@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -75,14 +76,22 @@ def make_topics(of: Settings | None = None) -> list[str]:
 
 
 def end_offsets(topic: Topic, partitions: Iterable[int], by: AdminClient | None = None) -> dict[int, int]:
-    """The offset after the last record of each partition, asked in one request.
+    """The offset after the last record of each partition, asked in one request; blocks for a moment.
 
-    A consumer's own ``get_watermark_offsets`` waits behind its long fetches, half a second a partition.
+    A consumer's own ``get_watermark_offsets`` waits behind its long fetches, half a second a partition. A broker that
+    has just started may not know yet what it leads: it is asked again for half a minute, then KafkaException.
     """
     asked = {TopicPartition(topic.name, partition): OffsetSpec.latest() for partition in partitions}
     client = admin() if by is None else by  # kept until the answers are in; an idle client is falsy
-    answers = client.list_offsets(asked, request_timeout=10) if asked else {}
-    return {place.partition: answer.result().offset for place, answer in answers.items()}
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            answers = client.list_offsets(asked, request_timeout=10) if asked else {}
+            return {place.partition: answer.result().offset for place, answer in answers.items()}
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.25)
 
 
 def read_compacted(

@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass, field
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, Message, TopicPartition
 
 from infra.errors import UserError
-from infra.kafka import admin, consumer, dead_letter, end_offsets, producer
+from infra.kafka import consumer, dead_letter, end_offsets, producer
 from schemas.codec import UndecodableError, decode
 from schemas.market import FeedStatus, Subscription
 from schemas.topics import FEED_STATUS, SUBSCRIPTIONS
@@ -60,7 +60,6 @@ class SlotReader:
         self._leaving: list[tuple[float, int, str]] = []  # (when, slot, instrument): moved elsewhere, kept a while
         self._has_left = False
         self._dead_letters = producer()
-        self._admin = admin()
         self._watcher: Consumer = consumer(f"{GROUP}-{worker}-handover")
         self._consumer: Consumer = consumer(
             GROUP,
@@ -164,8 +163,8 @@ class SlotReader:
         for number in numbers:
             self.slots.setdefault(number, Slot()).until = until
         going = [number for number, slot in self.slots.items() if slot.until is not None]
-        ends = end_offsets(FEED_STATUS, going, self._admin)
-        self._watcher.assign([TopicPartition(FEED_STATUS.name, number, end) for number, end in ends.items()])
+        # from the end on: an owner that streams says so again each second
+        self._watcher.assign([TopicPartition(FEED_STATUS.name, number, OFFSET_END) for number in going])
 
     def _let_go(self) -> bool:
         """Drops the slots whose new owner streams them, or that nobody took for too long."""

@@ -13,6 +13,7 @@ import structlog
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 
@@ -53,12 +54,13 @@ def create_app(of: Settings | None = None) -> FastAPI:
         yield
         await asyncio.to_thread(console.stop)
 
-    app = FastAPI(
+    app = FastAPIOffline(  # the documentation page brings its own scripts: it works without the internet
         title="Portfolio",
         version="0.1.0",
         description=DESCRIPTION,
         docs_url="/api/docs",
         redoc_url=None,
+        static_url="/api/docs-static",
         openapi_url="/api/openapi.json",
         lifespan=life,
         responses=_ERRORS,

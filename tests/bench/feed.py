@@ -59,7 +59,9 @@ def subscriptions(settings: Settings, instruments: int) -> list[Subscription]:
 
 
 def frames_of(tokens: set[int], turns: int = 3) -> Iterator[bytes]:
-    """Frames of 300 packets without end; each token comes equally often."""
+    """Frames of 300 packets without end; each token comes equally often. None for a connection without tokens."""
+    if not tokens:
+        return iter(())
     rng = np.random.default_rng(2)
     chunks = np.array_split(np.array(sorted(tokens)), len(tokens) // FRAME)
     return itertools.cycle([uniform_frame(packets(chunk, turn, rng)) for turn in range(turns) for chunk in chunks])

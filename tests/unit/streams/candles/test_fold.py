@@ -267,7 +267,10 @@ def test_a_day_that_began_before_its_first_tick_is_marked_until_the_earlier_trad
     _, began = fold(state, batch_of([infy(10, 500, quantity=5), infy(70, 510, quantity=10)]))
     assert [c.gap for c in began.touched] == [True, False]
     _, earlier = fold(state, batch_of([infy(-60, 495, quantity=495)]))
-    assert sorted((c.start_us - OPENING, c.gap, c.volume) for c in earlier.touched) == [(-MINUTE, False, 495), (0, False, 5)]
+    assert sorted((c.start_us - OPENING, c.gap, c.volume) for c in earlier.touched) == [
+        (-MINUTE, False, 495),
+        (0, False, 5),
+    ]
 
 
 def test_a_gap_marks_the_candle_before_it_even_when_only_the_archive_knows_it() -> None:

@@ -77,10 +77,8 @@ def _spread(left: Text, right: Text, width: int) -> Text:
 
 def _header(market: Market, width: int) -> Text:
     at = datetime.fromisoformat(market.market_time)
-    left = Text(" PORTFOLIO ", style=f"bold black on {ACCENT}").append(
-        f"  {at:%a %d %b %Y}  ", style=Style(bold=False, color="default", bgcolor="default")
-    )
-    left.append(f"{at:%H:%M:%S} IST", style=Style(bold=True, color="bright_white", bgcolor="default"))
+    left = Text().append(" PORTFOLIO ", style=f"bold black on {ACCENT}").append(f"  {at:%a %d %b %Y}  ")
+    left.append(f"{at:%H:%M:%S} IST", style="bold bright_white")
     return _spread(left, _session(market), width)
 
 

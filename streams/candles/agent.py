@@ -24,6 +24,7 @@ from streams.candles.flush import AWAY, FIRST_BACKOFF_S, LAST_BACKOFF_S, Flushed
 from streams.candles.share import Share
 
 MAX_HELD = 40_000  # records that are folded and not durable yet
+BACKLOG = 1000  # records held: so many come only when there is a backlog
 IDLE_S = 0.05
 log = structlog.get_logger()
 
@@ -122,7 +123,13 @@ class CandleAgent:
             if self.flusher.trouble:
                 log.info("candles are stored again", held=self._held)
             self.flusher.trouble, backoff = "", FIRST_BACKOFF_S
-            await asyncio.sleep(self.flushed.pause_s)
+            await self._pause(self.flushed.pause_s)
+
+    async def _pause(self, seconds: float) -> None:
+        """The pause between two flushes; cut short when a backlog is read, whose closed candles only pile up."""
+        end = asyncio.get_running_loop().time() + seconds
+        while (left := end - asyncio.get_running_loop().time()) > 0 and self._held < BACKLOG:  # noqa: ASYNC110
+            await asyncio.sleep(min(left, IDLE_S))
 
     def _tell_trouble(self, error: BaseException) -> None:
         first = not self.flusher.trouble

@@ -18,7 +18,7 @@ from schemas.market import Candle
 from schemas.ticks import TickBatch
 from streams.candles.lattice import join, row_of
 from streams.candles.state import NEVER, InstrumentDay, PartitionState
-from streams.candles.ticks import MINUTE_US, Ints, Ticks, grouped, ticks_of
+from streams.candles.ticks import MINUTE_US, Ints, Needed, Ticks, grouped, ticks_of
 
 GRACE_US = 2_000_000  # an instrument's own later tick closes a candle that ended this long before
 SILENCE_US = 5_000_000  # the partition's clock closes it when the instrument has been silent this long
@@ -40,10 +40,10 @@ def fold(state: PartitionState, batch: TickBatch) -> tuple[PartitionState, Settl
     return state, settle(state)
 
 
-def take(state: PartitionState, batches: Sequence[TickBatch]) -> None:
+def take(state: PartitionState, batches: Sequence[TickBatch | Needed]) -> None:
     """Takes in the ticks of some batches of the partition, in order."""
     state.clock_us = max(state.clock_us, *(batch.sent_us for batch in batches))
-    batches = [batch for batch in batches if len(batch)]
+    batches = [batch for batch in batches if len(batch.last_price)]
     if not batches:
         return
     numbers = [state.numbers_of(batch.names)[batch.instrument] for batch in batches]

@@ -9,6 +9,7 @@ from typing import Any
 from schemas.ticks import TickBatch
 from streams.candles.fold import Settled, settle, take
 from streams.candles.state import PartitionState
+from streams.candles.ticks import Needed, needed
 
 FOLD_AT = 8192  # ticks: folding many batches at once costs numpy's fixed price only once
 
@@ -19,7 +20,7 @@ class Share:
 
     partition: int
     state: PartitionState = field(default_factory=lambda: PartitionState(archived=True))
-    inbox: list[TickBatch] = field(default_factory=list)
+    inbox: list[Needed] = field(default_factory=list)
     inbox_ticks: int = 0
     held: deque[Any] = field(default_factory=deque)
     offset: int = -1  # of the last record taken
@@ -33,7 +34,7 @@ class Share:
         self.held.append(record)
         self.offset = offset
         if batch is not None:
-            self.inbox.append(batch)
+            self.inbox.append(Needed(*needed(batch)))
             self.inbox_ticks += len(batch)
             if self.inbox_ticks >= FOLD_AT:
                 self.fold()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,25 @@ MINUTE_US = 60_000_000
 FUTURE_US = 86_400_000_000  # a tick from further ahead of its own receipt than this is garbage
 
 Ints = NDArray[np.int64]
+
+
+class Needed(NamedTuple):
+    """What candles need of a batch, by its own names. The rest, depth above all, need not be kept in memory."""
+
+    sent_us: int
+    names: tuple[str, ...]
+    instrument: NDArray[Any]
+    receive_us: NDArray[Any]
+    exchange_us: NDArray[Any]
+    last_trade_us: NDArray[Any]
+    last_price: NDArray[Any]
+    last_quantity: NDArray[Any]
+    volume: NDArray[Any]
+    oi: NDArray[Any]
+    resumed_us: NDArray[Any]
+
+
+needed: Callable[[TickBatch], tuple[Any, ...]] = attrgetter(*Needed._fields)
 
 
 @dataclass(slots=True)
@@ -42,7 +62,7 @@ class Ticks:
         return Ticks(**columns, ignored=self.ignored)
 
 
-def ticks_of(batches: Sequence[TickBatch], who: Ints) -> Ticks:
+def ticks_of(batches: Sequence[TickBatch | Needed], who: Ints) -> Ticks:
     """The usable ticks of these batches; ``who`` has the instrument's number of each tick.
 
     Ticks without a finite price above 0 and ticks with impossible times are left out and counted; those that say
@@ -63,7 +83,7 @@ def ticks_of(batches: Sequence[TickBatch], who: Ints) -> Ticks:
     return found if usable.all() else found.take(usable)
 
 
-def _column(batches: Sequence[TickBatch], name: str) -> NDArray[Any]:
+def _column(batches: Sequence[TickBatch | Needed], name: str) -> NDArray[Any]:
     if len(batches) == 1:
         return getattr(batches[0], name)  # type: ignore[no-any-return]
     return np.concatenate([getattr(batch, name) for batch in batches])

@@ -41,6 +41,7 @@ COLUMNS: dict[str, str] = {
 DEPTH: dict[str, str] = {"depth_price": "<f8", "depth_quantity": "<u4", "depth_orders": "<u2"}
 _REQUIRED = ("instrument", "kind", "receive_us", "last_price")
 _ABSENT = {"volume": -1, "oi": -1}
+_ABSENT_BYTE = {"volume": b"\xff", "oi": b"\xff"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,8 +100,9 @@ class TickBatch:
             "count": len(self),
         }
         for name in COLUMNS:
-            column = getattr(self, name)
-            record[name] = column.tobytes() if _says_something(name, column) else b""
+            packed = getattr(self, name).tobytes()
+            # all zero or all absent? strip looks no further than the first byte that says something
+            record[name] = packed if name in _REQUIRED or packed.strip(_ABSENT_BYTE.get(name, b"\0")) else b""
         for name in DEPTH:
             record[name] = getattr(self, name).tobytes()
         return record
@@ -126,12 +128,6 @@ class TickBatch:
         if count and int(values["instrument"].max()) >= len(names):
             raise ValueError("the batch refers to an instrument that it does not name")
         return cls(record["provider"], record["worker"], record["sent_us"], names, **values)
-
-
-def _says_something(name: str, column: Column) -> bool:
-    if name in _REQUIRED:
-        return True
-    return bool((column != _ABSENT[name]).any() if name in _ABSENT else column.any())
 
 
 @lru_cache(maxsize=4096)

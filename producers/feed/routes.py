@@ -89,5 +89,6 @@ class Routes:
         names, instrument = self.names[partition], self._local[row]
         if len(row) * _SPARSE >= len(names):
             return names, instrument
-        present, instrument = np.unique(instrument, return_inverse=True)
-        return tuple([names[place] for place in present.tolist()]), instrument.astype("<u2")
+        places = instrument.tolist()
+        present = {place: number for number, place in enumerate(dict.fromkeys(places))}
+        return tuple([names[place] for place in present]), np.array([present[place] for place in places], "<u2")

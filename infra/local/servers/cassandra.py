@@ -81,6 +81,7 @@ def config(settings: Settings) -> dict[str, object]:
         "native_transport_port": settings.cassandra_port,
         "start_native_transport": True,
         "memtable_allocation_type": "heap_buffers",
+        "batch_size_warn_threshold": "64KiB",  # a batch of a candle writer is 15 KiB: minutes of one instrument
         "auto_snapshot": False,
         "concurrent_writes": 16,
         "concurrent_reads": 16,

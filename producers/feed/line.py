@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from infra.metrics import FEED_FRAMES
-from producers.feed.provider import Frame, Provider
+from producers.feed.provider import Decoded, Frame, Provider
 from producers.feed.routes import Routes
 from producers.feed.stream import Stream
 from producers.feed.writer import Writer
@@ -33,7 +33,7 @@ class Line:
 
     def __init__(self, worker: str, provider: Provider, writer: Writer, silence_s: float) -> None:
         self._worker, self._provider, self._writer = worker, provider, writer
-        self.stream = Stream(provider, silence_s, self._on_frame, self._on_lost)
+        self.stream = Stream(provider, silence_s, self._on_frames, self._on_lost)
         self._subscriptions: dict[int, Subscription] = {}  # by token
         self._routes = Routes(provider.name, worker, ())
         self._interruptions: list[Interruption] = []
@@ -82,24 +82,27 @@ class Line:
     def _on_lost(self, reason: str) -> None:
         self.interrupt(list(self._subscriptions), self._heard_us, reason)
 
-    def _on_frame(self, frame: Frame) -> None:
+    def _on_frames(self, frames: list[Frame]) -> None:
         """The path of every tick."""
-        self._heard_us = frame.receive_us
-        decoded = self._provider.decode(frame)
-        if decoded.broken:
-            self._writer.broken(frame.payload, decoded.broken)
-        if not len(decoded.token):
-            self._writer.heard(frame.receive_us)
-            return
-        self._frames.inc()
+        for frame, decoded in self._provider.decode(frames):
+            self._heard_us = frame.receive_us
+            if decoded.broken:
+                self._writer.broken(frame.payload, decoded.broken)
+            if len(decoded.token):
+                self._write(decoded, frame.receive_us)
+            else:
+                self._writer.heard(frame.receive_us)
+        self._frames.inc(len(frames))
+        self._writer.poll()
+
+    def _write(self, decoded: Decoded, receive_us: int) -> None:
         if self._interruptions:
-            self._tell_gaps(frame.receive_us)
+            self._tell_gaps(receive_us)
         now = time.monotonic()
-        for partition, batch in self._routes.split(decoded, frame.receive_us):
+        for partition, batch in self._routes.split(decoded, receive_us):
             self._writer.write(partition, batch)
             self._written[partition] = now
             self.ticks[partition] += len(batch)
-        self._writer.poll()
 
     def _tell_gaps(self, now_us: int) -> None:
         for gap in self._interruptions:

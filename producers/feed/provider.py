@@ -6,7 +6,7 @@ instruments, silence, back-off, gaps, Kafka) is the feed's and the same for ever
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -92,8 +92,11 @@ class Provider(Protocol):
         """Returns when there is an access token other than the one last rejected."""
         ...
 
-    def decode(self, frame: Frame) -> Decoded:
-        """The frame's ticks. Never raises: what it can't read it names in ``broken``."""
+    def decode(self, frames: Sequence[Frame]) -> Iterable[tuple[Frame, Decoded]]:
+        """The frames' ticks in their order; neighbours may be taken together, given with the last of them.
+
+        Never raises: what can't be read it names in ``broken``, with its frame.
+        """
         ...
 
     async def keep_session(self) -> None:

@@ -62,7 +62,7 @@ class Routes:
         row = row[order]
         if not len(row):
             return
-        columns = {name: column[order] if len(column) else column for name, column in decoded.columns.items()}
+        columns = {name: column.take(order, 0) if len(column) else column for name, column in decoded.columns.items()}
         columns["resumed_us"] = self._take_resumed(row)
         partitions = self._partition[row]
         starts = np.flatnonzero(np.diff(partitions, prepend=-1)).tolist()

@@ -44,7 +44,7 @@ class Backoff:
 
 
 class Stream:
-    """Streams the wanted tokens of one provider into ``on_frame`` until cancelled.
+    """Streams the wanted tokens of one provider into ``on_frames`` until cancelled.
 
     ``on_lost(reason)`` is called once for each interruption, after the last frame before it.
     """
@@ -53,11 +53,13 @@ class Stream:
         self,
         provider: Provider,
         silence_s: float,
-        on_frame: Callable[[Frame], None],
+        on_frames: Callable[[list[Frame]], None],
         on_lost: Callable[[str], None],
     ) -> None:
         self._provider, self._silence_s = provider, silence_s
-        self._on_frame, self._on_lost = on_frame, on_lost
+        self._on_frames, self._on_lost = on_frames, on_lost
+        self._arrived: list[Frame] = []
+        self._some = asyncio.Event()
         self._wanted: dict[int, Mode] = {}
         self._asked: dict[int, Mode] = {}
         self._connection: Connection | None = None
@@ -104,7 +106,8 @@ class Stream:
         self._asked = {}
         self._heard = time.monotonic()
         self._changed.set()
-        tasks = [asyncio.create_task(work) for work in (self._read(connection), self._steer(connection), self._watch())]
+        works = (self._read(connection), self._deliver(), self._steer(connection), self._watch())
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             reason = next(str(task.exception()) for task in done if not task.cancelled())
@@ -112,6 +115,7 @@ class Stream:
             if self.state == "streaming":
                 backoff.reset()
             self._tell("connecting", reason)
+            self._hand_on()
             self._on_lost(reason)
         finally:
             self._connection = None
@@ -130,7 +134,20 @@ class Stream:
                 continue
             if self.state != "streaming":
                 self._tell("streaming", "")
-            self._on_frame(event)
+            self._arrived.append(event)
+            self._some.set()
+
+    async def _deliver(self) -> None:
+        """Hands on together what the socket gave at once: under load a batch is worth several frames."""
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        frames, self._arrived = self._arrived, []
+        if frames:
+            self._on_frames(frames)
 
     async def _steer(self, connection: Connection) -> None:
         """Sends what changed between what was asked for and what is wanted."""

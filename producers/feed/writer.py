@@ -27,18 +27,19 @@ class Writer:
         self._under_way = 0
         self._last_us = 0
         self.covered_us = 0  # market time up to which all that was received is acknowledged
+        self._taken = 0  # ticks acknowledged that the metric does not know yet
         self._acknowledged = FEED_TICKS.labels(worker)
 
     def write(self, partition: int, batch: TickBatch) -> None:
         """Hands a batch to the producer's buffer; when that is full the batch counts as lost."""
-        self._last_us = batch.sent_us
+        self._last_us, ticks = batch.sent_us, len(batch)
 
         def acknowledged(error: KafkaError | None, _: Message) -> None:
             self._under_way -= 1
             if error is not None:
                 self._lost(batch, str(error))
                 return
-            self._acknowledged.inc(len(batch))
+            self._taken += ticks
             if not self._under_way:
                 self.covered_us = self._last_us
 
@@ -52,6 +53,9 @@ class Writer:
     def poll(self) -> None:
         """Lets acknowledgements in; call it often."""
         self._producer.poll(0)
+        if self._taken:
+            self._acknowledged.inc(self._taken)
+            self._taken = 0
 
     def heard(self, at_us: int) -> None:
         """The connection lived at this time, though nothing had to be written."""

@@ -9,11 +9,13 @@ tests compare every value.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import groupby
 
 import numpy as np
 
-from producers.feed.provider import Decoded
+from producers.feed.provider import Decoded, Frame
 from schemas.market import TickKind
 from schemas.ticks import COLUMNS, DEPTH, DEPTH_LEVELS, Column
 
@@ -75,6 +77,41 @@ _TIMES: dict[TickKind, _Words] = _NONE | {
 }
 _ABSENT = {"volume": -1, "oi": -1}
 _COLUMN_NAMES = tuple(name for name in COLUMNS if name not in ("instrument", "resumed_us"))
+
+
+def decode_all(frames: Sequence[Frame]) -> Iterator[tuple[Frame, Decoded]]:
+    """Every frame's ticks, in order.
+
+    Neighbouring frames whose packets all have one length are decoded together and given with the last of them: numpy's
+    fixed price is then paid once. Each tick keeps the receive time of its own frame.
+    """
+    for length, group in groupby(frames, lambda frame: _common_length(frame.payload)):
+        alike = list(group)
+        together = _together_if_uniform(alike, length) if length and len(alike) > 1 else None
+        if together is not None:
+            yield alike[-1], together
+        else:
+            yield from ((frame, decode(frame.payload, frame.receive_us)) for frame in alike)
+
+
+def _common_length(frame: bytes) -> int:
+    """The length of all of a frame's packets, by its size; 0 when it has none, or several kinds, or is broken."""
+    if len(frame) < 4:
+        return 0
+    count, length = struct.unpack_from(">HH", frame)
+    layout = _LAYOUTS.get(length)
+    return length if layout is not None and len(frame) == 2 + count * layout.itemsize else 0
+
+
+def _together_if_uniform(frames: list[Frame], length: int) -> Decoded | None:
+    layout = _LAYOUTS[length]
+    packets = np.frombuffer(b"".join([frame.payload[2:] for frame in frames]), layout)
+    if not (packets["length"] == length).all():
+        return None
+    token, columns = _uniform(packets, LENGTHS[length], 0)
+    counts = [len(frame.payload) // layout.itemsize for frame in frames]
+    columns["receive_us"] = np.repeat(np.array([frame.receive_us for frame in frames], "<i8"), counts)
+    return Decoded(token, _defaults(LENGTHS[length], len(packets)) | columns)
 
 
 def decode(frame: bytes, receive_us: int) -> Decoded:

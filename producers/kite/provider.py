@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 
 import structlog
 from kiteconnect.exceptions import KiteException
@@ -13,7 +14,7 @@ from infra.settings import settings
 from producers.feed.provider import ConnectionLostError, Decoded, Frame, NoTokenError, TokenRejectedError
 from producers.kite import session
 from producers.kite.instruments import to_instruments
-from producers.kite.packets import decode
+from producers.kite.packets import decode_all
 from producers.kite.ticks import KiteConnection, open_connection
 from schemas.market import Instrument
 
@@ -53,9 +54,9 @@ class Kite:
                 log.warning("waiting for a token", error=str(error))
             await asyncio.sleep(LOOK_AGAIN_S)
 
-    def decode(self, frame: Frame) -> Decoded:
-        """The frame's ticks."""
-        return decode(frame.payload, frame.receive_us)
+    def decode(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Decoded]]:
+        """The frames' ticks."""
+        return decode_all(frames)
 
     async def keep_session(self) -> None:
         """At the simulator: logs in at the start and whenever the token has died."""

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kiteconnect import KiteTicker
 
-from producers.kite.packets import LENGTHS, decode
+from producers.feed.provider import Frame
+from producers.kite.packets import LENGTHS, decode, decode_all
 from schemas.market import TickKind
+from tests.bench.frames import mixed_frame, packets, tokens_of, uniform_frame
 from tests.data import data_file
 
 official = KiteTicker("key", "token")
@@ -147,3 +149,18 @@ def test_captured_packets_decode_to_their_json(name: str) -> None:
     if name == "ticker_full":
         stamp = int(np.datetime64("2021-07-05T05:11:27").astype(int))
         assert tick["exchange_timestamp"] == tick["last_trade_time"] == stamp
+
+
+def test_frames_taken_together_give_the_ticks_of_each() -> None:
+    rng, tokens = np.random.default_rng(0), tokens_of(37)
+    sizes = [(5, "full"), (37, "full"), (3, "full"), (3, "quote"), (2, "quote"), (9, "ltp"), (4, "full")]
+    payloads = [uniform_frame(packets(tokens[:n], n, rng), mode) for n, mode in sizes]
+    payloads[2:2] = [b"\x00", mixed_frame(packets(tokens, 1, rng))]
+    frames = [Frame(payload, 1000 + n) for n, payload in enumerate([*payloads, payloads[0][:-3]])]
+    each = [decode(frame.payload, frame.receive_us) for frame in frames]
+    together = [decoded for _, decoded in decode_all(frames)]
+    assert len(together) < len(each)
+    assert [d.broken for d in together if d.broken] == [d.broken for d in each if d.broken]
+    for name in ("receive_us", "kind", "last_price", "volume", "exchange_us"):
+        one, other = ([d.columns[name] for d in parts if len(d.token)] for parts in (together, each))
+        assert np.array_equal(np.concatenate(one), np.concatenate(other))

@@ -91,7 +91,8 @@ def _cpu_share(settings: Settings, seconds: float) -> Line:
     """Processor time of three workers together at the full load, as a share of one core."""
     with frame_server(settings.simulator_ws_port) as server, ExitStack() as stack:
         workers = [stack.enter_context(process("producers.feed.worker", str(n))) for n in range(3)]
-        wait_for("three workers to share the instruments", lambda: server.connections == [CONNECTION] * 3, workers[0])
+        shared = lambda: server.connections == [CONNECTION] * 3 and server.instruments == 3 * CONNECTION  # noqa: E731
+        wait_for("three workers to share the instruments", shared, workers[0])
         server.play(frames_of, FULL_LOAD / 3 / FRAME)
         wait_for("the load to begin", lambda: all(acknowledged(settings, n) for n in range(3)), workers[0])
         before, started = _spent(workers, settings), time.perf_counter()

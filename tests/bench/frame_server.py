@@ -28,6 +28,11 @@ class FrameServer:
         """How many tokens each open connection has subscribed to."""
         return [len(wanted) for wanted in self.subscribed]
 
+    @property
+    def instruments(self) -> int:
+        """How many different tokens are subscribed to by all connections together."""
+        return len(set().union(*self.subscribed))
+
     def play(self, frames: Frames, per_second: float = 0) -> None:
         """Begins, with so many frames a second on each connection; 0: as fast as they are taken."""
         self._frames, self._per_second = frames, per_second

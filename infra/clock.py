@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from infra.settings import Settings, settings
+from infra.settings import settings
 from schemas.calendar import Calendar, Session, calendar_of
 
 EXCHANGE = "NSE"
@@ -137,9 +137,9 @@ def read_clock(path: Path) -> SessionClock:
 
 
 @cache
-def market_clock(of: Settings | None = None) -> Clock:
+def market_clock() -> Clock:
     """This process's clock, by the settings. A home's speed is what it was started with (``up --speed``)."""
-    chosen = of or settings()
+    chosen = settings()
     if chosen.clock == "wall":
         return WallClock()
     path = clock_file(chosen.home)

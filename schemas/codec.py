@@ -12,6 +12,7 @@ import io
 import json
 import types
 import typing
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +20,8 @@ from typing import Any, TypeVar
 import fastavro
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
-from schemas.ticks import TickBatch
+from schemas.flat import flat_fields, read_flat
+from schemas.ticks import FIELDS, TickBatch, fields_of
 
 AVRO = Path(__file__).parent / "avro"
 MARKER = b"\xc3\x01"
@@ -37,6 +39,7 @@ class _Schema:
     version: int
     parsed: Any
     header: bytes
+    flat: tuple[tuple[str, str], ...]  # its fields, when it can be read without copying
 
 
 @cache
@@ -48,7 +51,9 @@ def _schemas() -> dict[str, list[_Schema]]:
         crc = fingerprint(to_parsing_canonical_form(parsed), "CRC-64-AVRO")
         name = parsed["name"].rsplit(".", 1)[-1]
         version = int(path.name.split(".")[1].removeprefix("v"))
-        found.setdefault(name, []).append(_Schema(name, version, parsed, MARKER + bytes.fromhex(crc)))
+        found.setdefault(name, []).append(
+            _Schema(name, version, parsed, MARKER + bytes.fromhex(crc), flat_fields(parsed))
+        )
     for versions in found.values():
         versions.sort(key=lambda schema: schema.version)
     return found
@@ -87,22 +92,50 @@ def decode(record: type[R], message: bytes) -> R:
     """
     if message[:1] == b"{" and record is not TickBatch:
         return _decode_json(record, message)
+    values = _read(record, message)
+    if record is TickBatch:
+        return typing.cast("R", _fields_of(values, FIELDS, TickBatch))
+    for name in _shapes[record][1]:
+        values[name] = tuple(values[name])
+    return record(**values)
+
+
+def decode_part(part: type[R], message: bytes) -> R:
+    """Some fields of the TickBatch that a message holds, ``instrument`` and ``names`` among them.
+
+    ``part`` is a NamedTuple of them. UndecodableError when the message holds anything else.
+    """
+    wanted: tuple[str, ...] = part._fields  # type: ignore[attr-defined]
+    return _fields_of(_read(TickBatch, message), wanted, part)
+
+
+def _fields_of(values: dict[str, Any], wanted: tuple[str, ...], made: Callable[..., R]) -> R:
+    try:
+        return made(**fields_of(values, wanted))
+    except ValueError as error:
+        raise UndecodableError(f"a broken TickBatch: {error}") from error
+
+
+def _read(record: type[Any], message: bytes) -> dict[str, Any]:
     writer = _writer_of(message)
     reader = _newest(record)
     if writer.name != reader.name:
         raise UndecodableError(f"the message holds a {writer.name}, not a {reader.name}")
-    body = io.BytesIO(message)
-    body.seek(HEADER)
     try:
-        if writer is reader:
-            values = fastavro.schemaless_reader(body, writer.parsed, None)
-        else:
-            values = fastavro.schemaless_reader(body, writer.parsed, reader.parsed)
+        return _read_body(message, writer, reader)
     except Exception as error:  # fastavro raises whatever a broken body leads it to
         raise UndecodableError(f"a broken {reader.name}: {error or type(error).__name__}") from error
-    if body.read(1):
-        raise UndecodableError(f"a {reader.name} with bytes left over")
-    return _from_avro(record, typing.cast("dict[str, Any]", values))
+
+
+def _read_body(message: bytes, writer: _Schema, reader: _Schema) -> dict[str, Any]:
+    if writer is reader and writer.flat:
+        return read_flat(writer.flat, message, HEADER)
+    body = io.BytesIO(message)
+    body.seek(HEADER)
+    values = fastavro.schemaless_reader(body, writer.parsed, None if writer is reader else reader.parsed)
+    if left := len(message) - body.tell():
+        raise ValueError(f"{left} bytes are left over")
+    return typing.cast("dict[str, Any]", values)
 
 
 def _decode_json(record: type[R], message: bytes) -> R:
@@ -144,17 +177,6 @@ def _to_avro(record: Any) -> dict[str, Any]:
     if isinstance(record, TickBatch):
         return record.to_avro()
     return {name: getattr(record, name) for name in _shapes[type(record)][0]}
-
-
-def _from_avro(record: type[R], values: dict[str, Any]) -> R:
-    if record is TickBatch:
-        try:
-            return typing.cast("R", TickBatch.from_avro(values))
-        except ValueError as error:
-            raise UndecodableError(f"a broken TickBatch: {error}") from error
-    for name in _shapes[record][1]:
-        values[name] = tuple(values[name])
-    return record(**values)
 
 
 def from_json(record: type[R], values: dict[str, Any]) -> R:

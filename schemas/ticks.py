@@ -6,7 +6,7 @@ Any language reads one in a line: ``numpy.frombuffer(record["last_price"], "<f8"
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -39,6 +39,8 @@ COLUMNS: dict[str, str] = {
     "resumed_us": "<i8",  # not 0: first tick after an interruption; covered only up to this time
 }
 DEPTH: dict[str, str] = {"depth_price": "<f8", "depth_quantity": "<u4", "depth_orders": "<u2"}
+_DTYPES = {name: np.dtype(dtype) for name, dtype in COLUMNS.items()}
+_DEPTH_DTYPES = {name: np.dtype(dtype) for name, dtype in DEPTH.items()}
 _REQUIRED = ("instrument", "kind", "receive_us", "last_price")
 _ABSENT = {"volume": -1, "oi": -1}
 _ABSENT_BYTE = {"volume": b"\xff", "oi": b"\xff"}
@@ -107,27 +109,40 @@ class TickBatch:
             record[name] = getattr(self, name).tobytes()
         return record
 
-    @classmethod
-    def from_avro(cls, record: Mapping[str, Any]) -> TickBatch:
-        """The reverse of :meth:`to_avro`. ValueError when a column's length is not that of the batch."""
-        count = record["count"]
-        values: dict[str, Column] = {}
-        for name, dtype in COLUMNS.items():
-            packed = record[name]
-            if packed or not count:
-                values[name] = np.frombuffer(packed, dtype)
-            else:
-                values[name] = np.full(count, _ABSENT.get(name, 0), dtype)
-            if len(values[name]) != count:
-                raise ValueError(f"column {name} has {len(values[name])} values, the batch {count} ticks")
-        for name, dtype in DEPTH.items():
-            values[name] = np.frombuffer(record[name], dtype).reshape(-1, DEPTH_LEVELS)
-            if len(values[name]) not in (0, count):
-                raise ValueError(f"column {name} has {len(values[name])} rows, the batch {count} ticks")
-        names = _split(record["names"])
-        if count and int(values["instrument"].max()) >= len(names):
-            raise ValueError("the batch refers to an instrument that it does not name")
-        return cls(record["provider"], record["worker"], record["sent_us"], names, **values)
+
+def fields_of(record: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+    """Some fields of a batch from its Avro record, the reverse of :meth:`TickBatch.to_avro`.
+
+    Columns are views of the record's bytes, or shared, and read-only. ValueError when a column's length is not that of
+    the batch.
+    """
+    count = record["count"]
+    values: dict[str, Any] = {}
+    for name in wanted:
+        found = record[name]
+        if name in _DTYPES:
+            column = np.frombuffer(found, _DTYPES[name]) if found or not count else _absent(name, count)
+            if len(column) != count:
+                raise ValueError(f"column {name} has {len(column)} values, the batch {count} ticks")
+            values[name] = column
+        elif name in _DEPTH_DTYPES:
+            column = np.frombuffer(found, _DEPTH_DTYPES[name])
+            if column.size not in (0, count * DEPTH_LEVELS):
+                raise ValueError(f"column {name} has {column.size} values, the batch {count} ticks")
+            values[name] = column.reshape(-1, DEPTH_LEVELS)
+        else:
+            values[name] = _split(found) if name == "names" else found
+    if count and int(values["instrument"].max()) >= len(values["names"]):
+        raise ValueError("the batch refers to an instrument that it does not name")
+    return values
+
+
+@lru_cache(maxsize=1024)
+def _absent(name: str, count: int) -> Column:
+    """A column that says nothing."""
+    column = np.full(count, _ABSENT.get(name, 0), COLUMNS[name])
+    column.flags.writeable = False
+    return column
 
 
 @lru_cache(maxsize=4096)
@@ -143,4 +158,5 @@ def empty_batch(provider: str, worker: str, sent_us: int) -> TickBatch:
     return TickBatch(provider, worker, sent_us, (), **columns)
 
 
-assert [f.name for f in fields(TickBatch)][4:] == [*COLUMNS, *DEPTH]  # noqa: S101 - one list, kept in step
+FIELDS = tuple(f.name for f in fields(TickBatch))
+assert FIELDS[4:] == (*COLUMNS, *DEPTH)  # noqa: S101 - one list, kept in step

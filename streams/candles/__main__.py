@@ -10,12 +10,14 @@ import sys
 from infra.errors import UserError
 from infra.faust_app import run
 from infra.log import SeldomFilter, set_up
+from infra.memory import keep_freed_memory
 from infra.settings import settings
 from streams.candles.app import candles_app
 
 
 async def main(slot: int) -> int:
     """Wires and runs; the exit status."""
+    keep_freed_memory()
     app, agent = candles_app(settings(), slot)
     gc.freeze()  # what lives as long as the process is looked through no more; held records form no cycles
     gc.set_threshold(100_000, 20, 20)

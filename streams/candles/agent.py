@@ -17,11 +17,11 @@ from infra.faust_app import App
 from infra.kafka import dead_letter, producer
 from infra.metrics import CANDLE_TICKS
 from infra.settings import Settings
-from schemas.codec import UndecodableError, decode
-from schemas.ticks import TickBatch
+from schemas.codec import UndecodableError, decode_part
 from schemas.topics import TICKS
 from streams.candles.flush import AWAY, FIRST_BACKOFF_S, LAST_BACKOFF_S, Flushed, Flusher
 from streams.candles.share import Share
+from streams.candles.ticks import Needed
 
 MAX_HELD = 40_000  # records that are folded and not durable yet
 BACKLOG = 1000  # records held: so many come only when there is a backlog
@@ -60,9 +60,9 @@ class CandleAgent:
         value, message.value = message.value or b"", None  # held until it is durable: without its bytes
         event.value = None
         self._app.buffered.taken(len(value))
-        batch: TickBatch | None = None
+        batch: Needed | None = None
         try:
-            batch = decode(TickBatch, value)
+            batch = decode_part(Needed, value)
         except UndecodableError as error:
             self._put_aside(message, value, str(error))
         share = self.shares.get(message.partition)
@@ -71,7 +71,7 @@ class CandleAgent:
         share.take(event, message.offset, batch)
         self._held += 1
         if batch is not None:
-            CANDLE_TICKS.inc(len(batch))
+            CANDLE_TICKS.inc(len(batch.last_price))
 
     def _put_aside(self, message: Any, value: bytes, reason: str) -> None:
         self.rejected += 1

@@ -18,7 +18,7 @@ from schemas.market import Candle
 from schemas.ticks import TickBatch
 from streams.candles.lattice import join, row_of
 from streams.candles.state import NEVER, InstrumentDay, PartitionState
-from streams.candles.ticks import MINUTE_US, Ints, Needed, Ticks, grouped, ticks_of
+from streams.candles.ticks import MINUTE_US, Ints, Needed, Ticks, distinct_pairs, grouped, ticks_of
 
 GRACE_US = 2_000_000  # an instrument's own later tick closes a candle that ended this long before
 SILENCE_US = 5_000_000  # the partition's clock closes it when the instrument has been silent this long
@@ -69,14 +69,14 @@ def take(state: PartitionState, batches: Sequence[TickBatch | Needed]) -> None:
 
 def _slots(state: PartitionState, ticks: Ticks) -> Ints:
     """The candle of each tick, made where there is none."""
-    start = ticks.time - ticks.time % MINUTE_US
-    slot = np.where(state.current_start[ticks.who] == start, state.current_slot[ticks.who], -1)
-    strange = np.flatnonzero(slot < 0)
+    minute = ticks.time // MINUTE_US
+    known = state.current_start[ticks.who] == minute * MINUTE_US
+    slot = np.where(known, state.current_slot[ticks.who], -1)
+    strange = np.flatnonzero(~known)
     if len(strange):
-        pair = (ticks.who[strange] << 32) | (start[strange] // MINUTE_US)
-        pairs, which = np.unique(pair, return_inverse=True)
-        found = [state.touch(p >> 32, (p & 0xFFFFFFFF) * MINUTE_US) for p in pairs.tolist()]
-        slot[strange] = np.array(found, np.int64)[which]
+        who, minutes, which = distinct_pairs(ticks.who[strange], minute[strange])
+        pairs = zip(who.tolist(), (minutes * MINUTE_US).tolist(), strict=True)
+        slot[strange] = np.array([state.touch(*pair) for pair in pairs], np.int64)[which]
     return slot
 
 
@@ -133,6 +133,7 @@ def settle(state: PartitionState) -> Settled:
     _complete(state)
     days: dict[int, InstrumentDay] = {}
     changed: dict[int, None] = {}
+    followers: list[int] = []
     for slot in np.flatnonzero(state.dirty).tolist():
         of = state.day[slot]
         if of is None or of.wanted_from != NEVER:
@@ -140,8 +141,11 @@ def settle(state: PartitionState) -> Settled:
         days[id(of)] = of
         changed[slot] = None
         follower = of.after(int(state.start[slot]))
-        if follower is not None and state.shown[follower] != (state.volume_of(follower), state.gap_of(follower)):
-            changed[follower] = None
+        if follower >= 0 and not state.dirty[follower]:
+            followers.append(follower)
+    if followers:
+        seen = zip(followers, state.looks(followers), strict=True)
+        changed |= {follower: None for follower, looks in seen if looks != state.shown[follower]}
     settled = Settled()
     _hand_out(state, sorted(changed, key=lambda slot: int(state.start[slot])), settled)
     for of in days.values():

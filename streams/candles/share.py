@@ -9,7 +9,7 @@ from typing import Any
 from schemas.ticks import TickBatch
 from streams.candles.fold import Settled, settle, take
 from streams.candles.state import PartitionState
-from streams.candles.ticks import Needed, needed
+from streams.candles.ticks import Needed
 
 FOLD_AT = 8192  # ticks: folding many batches at once costs numpy's fixed price only once
 
@@ -20,7 +20,7 @@ class Share:
 
     partition: int
     state: PartitionState = field(default_factory=lambda: PartitionState(archived=True))
-    inbox: list[Needed] = field(default_factory=list)
+    inbox: list[TickBatch | Needed] = field(default_factory=list)
     inbox_ticks: int = 0
     held: deque[Any] = field(default_factory=deque)
     offset: int = -1  # of the last record taken
@@ -29,13 +29,13 @@ class Share:
     settled: Settled | None = None  # handed out by the state, not yet stored
     covers: int = 0  # how many of ``held`` can be acknowledged once it is
 
-    def take(self, record: Any, offset: int, batch: TickBatch | None) -> None:
+    def take(self, record: Any, offset: int, batch: TickBatch | Needed | None) -> None:
         """Takes a record over; ``batch`` is None when it was unusable and has been put aside."""
         self.held.append(record)
         self.offset = offset
         if batch is not None:
-            self.inbox.append(Needed(*needed(batch)))
-            self.inbox_ticks += len(batch)
+            self.inbox.append(batch)
+            self.inbox_ticks += len(batch.last_price)
             if self.inbox_ticks >= FOLD_AT:
                 self.fold()
 

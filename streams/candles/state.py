@@ -50,15 +50,16 @@ class InstrumentDay:
     slots: dict[int, int] = field(default_factory=dict)  # start -> slot
     gaps: list[tuple[int, int]] = field(default_factory=list)  # (first, last) minute starts that a gap touches
 
-    def before(self, start: int) -> int | None:
-        """The slot of the candle before this one, if there is one in memory."""
+    def before(self, start: int) -> int:
+        """The slot of the candle before this one; -1 when there is none in memory."""
         at = bisect_left(self.starts, start)
-        return self.slots[self.starts[at - 1]] if at else None
+        return self.slots[self.starts[at - 1]] if at else -1
 
-    def after(self, start: int) -> int | None:
-        """The slot of the candle after this one."""
-        at = bisect_left(self.starts, start + 1)
-        return self.slots[self.starts[at]] if at < len(self.starts) else None
+    def after(self, start: int) -> int:
+        """The slot of the candle after this one; -1 when there is none."""
+        if not self.starts or start >= self.starts[-1]:
+            return -1
+        return self.slots[self.starts[bisect_left(self.starts, start + 1)]]
 
 
 class PartitionState:
@@ -94,7 +95,8 @@ class PartitionState:
         self.revision: list[int] = []
         self.source: list[Literal["ticks", "history"]] = []
         self.told: dict[int, tuple[Any, ...]] = {}  # slot -> what was last published of a complete candle
-        self._free: list[int] = []
+        self._free: list[int] = []  # slots that are empty
+        self._dropped: list[int] = []  # slots to be emptied; complete and durable, so nothing looks at them
         self.slot_of: dict[tuple[int, int], int] = {}  # (who, start) -> slot
         self.days: dict[tuple[int, date], InstrumentDay] = {}
         self.unread: dict[tuple[int, date], InstrumentDay] = {}  # those with candles to be read from the archive
@@ -149,8 +151,8 @@ class PartitionState:
             of = self.day[slot]
             assert of is not None  # noqa: S101 - a slot in use has its day
         else:
-            name = self.names[who]
-            of = self.instrument_day(name, day_of(name, start))
+            day = day_of(self.names[who], start)
+            of = self.days.get((who, day)) or self.instrument_day(self.names[who], day)
             slot = self.new_slot(of, start)
         if of.known_from and start <= of.known_from:
             of.wanted_from = min(of.wanted_from, start)
@@ -163,23 +165,35 @@ class PartitionState:
     def new_slot(self, of: InstrumentDay, start: int) -> int:
         """An empty, open candle."""
         if not self._free:
-            self._grow()
+            self._make_free()
         slot = self._free.pop()
-        self.prices[slot] = EMPTY_PRICES
-        self.keys[slot] = EMPTY_KEYS
         self.start[slot] = start
         self.who[slot] = of.who
-        self.dirty[slot] = False
         self.open[slot] = True
-        self.gap[slot] = any(first <= start <= last for first, last in of.gaps)
+        if of.gaps:
+            self.gap[slot] = any(first <= start <= last for first, last in of.gaps)
         self.day[slot] = of
-        self.shown[slot] = (-1, False)
-        self.revision[slot] = 0
-        self.source[slot] = "ticks"
         self.slot_of[of.who, start] = slot
         of.slots[start] = slot
-        insort(of.starts, start)
+        if of.starts and start < of.starts[-1]:
+            insort(of.starts, start)
+        else:
+            of.starts.append(start)
         return slot
+
+    def _make_free(self) -> None:
+        """Empties the slots that were dropped, all at once; makes as many again as there are when that is none."""
+        if not self._dropped:
+            self._grow()
+        slots = self._dropped
+        self.prices[slots], self.keys[slots] = EMPTY_PRICES, EMPTY_KEYS
+        self.open[slots] = self.dirty[slots] = self.gap[slots] = False
+        for slot in slots:
+            self.day[slot] = None
+            self.shown[slot] = (-1, False)
+            self.revision[slot] = 0
+            self.source[slot] = "ticks"
+        self._free, self._dropped = slots[::-1], []
 
     def _grow(self) -> None:
         old = len(self.start)
@@ -193,7 +207,7 @@ class PartitionState:
         self.shown.extend([(-1, False)] * (new - old))
         self.revision.extend([0] * (new - old))
         self.source.extend(["ticks"] * (new - old))
-        self._free.extend(range(new - 1, old - 1, -1))
+        self._dropped.extend(range(old, new))
 
     def _drop(self, of: InstrumentDay, start: int) -> None:
         slot = of.slots.pop(start)
@@ -201,9 +215,7 @@ class PartitionState:
         if self.current_slot[of.who] == slot:
             self.current_start[of.who] = self.current_slot[of.who] = -1
         self.told.pop(slot, None)
-        self.open[slot] = self.dirty[slot] = False
-        self.day[slot] = None
-        self._free.append(slot)
+        self._dropped.append(slot)
 
     def prune(self, of: InstrumentDay) -> None:
         """Forgets the older candles of a day that are complete and durable; they can be read back."""
@@ -244,53 +256,54 @@ class PartitionState:
         return bool(self.open[slot] or self.dirty[slot])
 
     def candle(self, slot: int) -> Candle:
-        """A slot as the record. Its volume is what the day so far makes of it."""
+        """A slot as the record."""
         return self.candles([slot])[0]
 
     def candles(self, slots: list[int]) -> list[Candle]:
         """Slots as records. Many at once: one look into an array costs as much as a row of plain numbers."""
+        if not slots:
+            return []
         columns = (self.start[slots], self.prices[slots], self.keys[slots], self.open[slots])
-        rows = zip(slots, *(column.tolist() for column in columns), strict=True)
+        rows = zip(slots, self.looks(slots), *(column.tolist() for column in columns), strict=True)
         return [
             Candle(
-                self.names[self._day(slot).who],
+                self._day(slot).instrument,
                 "1m",
                 start,
                 prices[OPEN],
                 prices[HIGH],
                 prices[LOW],
                 prices[CLOSE],
-                self.volume_of(slot),
+                volume,
                 keys[OI],
                 (keys[0], keys[1], keys[2]),
                 (keys[3], keys[4], keys[5]),
                 keys[VOLUME_FROM] if keys[VOLUME_FROM] != NONE else -1,
                 keys[VOLUME_TO],
                 complete=not is_open,
-                gap=self.gap_of(slot),
+                gap=gap,
                 revision=self.revision[slot],
                 source=self.source[slot],
             )
-            for slot, start, prices, keys, is_open in rows
+            for slot, (volume, gap), start, prices, keys, is_open in rows
         ]
 
-    def volume_of(self, slot: int) -> int:
-        """A candle's volume: what was traded since the candle before it, else since its own first trade."""
-        to, own = int(self.keys[slot, VOLUME_TO]), int(self.keys[slot, VOLUME_FROM])
-        if to < 0:
-            return 0
-        previous = self._day(slot).before(int(self.start[slot]))
-        since = -1 if previous is None else int(self.keys[previous, VOLUME_TO])
-        if since < 0:
-            since = own if own != NONE else 0
-        return max(to - since, 0)
+    def looks(self, slots: list[int]) -> list[tuple[int, bool]]:
+        """What of candles follows from their day and the candle before: (volume, gap) of each.
 
-    def gap_of(self, slot: int) -> bool:
-        """Whether ticks may be missing in or beside it: marked so, or the day's first while there was trade before."""
-        if self.gap[slot]:
-            return True
-        of, own = self._day(slot), self.keys[slot, VOLUME_FROM]
-        return bool(not of.known_from and of.starts[0] == self.start[slot] and 0 < own < NONE)
+        The volume is what was traded since the candle before it, else since its own first trade. There is a gap when
+        one was marked, and in the day's first candle while there was trade before.
+        """
+        if not slots:
+            return []
+        before = [self._day(slot).before(start) for slot, start in zip(slots, self.start[slots].tolist(), strict=True)]
+        to, own = self.keys[slots, VOLUME_TO], self.keys[slots, VOLUME_FROM]
+        since = np.where(np.array(before) < 0, -1, self.keys[before, VOLUME_TO])
+        since = np.where(since >= 0, since, np.where(own == NONE, 0, own))
+        volume = np.where(to < 0, 0, np.maximum(to - since, 0))
+        late = [at < 0 and not self._day(slot).known_from for at, slot in zip(before, slots, strict=True)]
+        gap = self.gap[slots] | (np.array(late) & (own > 0) & (own < NONE))
+        return list(zip(volume.tolist(), gap.tolist(), strict=True))
 
     def _day(self, slot: int) -> InstrumentDay:
         of = self.day[slot]

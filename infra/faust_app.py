@@ -95,7 +95,7 @@ def make_app(name: str, of: Settings, web_port: int, slot: int = 0, **more: Any)
         "broker_max_poll_interval": 86_400.0,
         "broker_max_poll_records": 500,
         "broker_commit_interval": 0.5,
-        "consumer_max_fetch_size": 2 * 1024 * 1024,
+        "consumer_max_fetch_size": 512 * 1024,
         "consumer_auto_offset_reset": "earliest",
         "stream_buffer_maxsize": 1_000_000,
         "stream_wait_empty": False,

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import fastavro
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
-from schemas.flat import flat_fields, read_flat
+from schemas.flat import Fields, flat_fields, read_flat
 from schemas.ticks import FIELDS, TickBatch, fields_of
 
 AVRO = Path(__file__).parent / "avro"
@@ -33,13 +33,13 @@ class UndecodableError(ValueError):
     """The bytes are not a record of the wanted kind; the message says what is wrong with them."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Schema:
     name: str  # the record's name
     version: int
     parsed: Any
     header: bytes
-    flat: tuple[tuple[str, str], ...]  # its fields, when it can be read without copying
+    flat: Fields  # its fields, when it can be read without copying
 
 
 @cache
@@ -106,7 +106,7 @@ def decode_part(part: type[R], message: bytes) -> R:
     ``part`` is a NamedTuple of them. UndecodableError when the message holds anything else.
     """
     wanted: tuple[str, ...] = part._fields  # type: ignore[attr-defined]
-    return _fields_of(_read(TickBatch, message), wanted, part)
+    return _fields_of(_read(TickBatch, message, wanted), wanted, part)
 
 
 def _fields_of(values: dict[str, Any], wanted: tuple[str, ...], made: Callable[..., R]) -> R:
@@ -116,20 +116,25 @@ def _fields_of(values: dict[str, Any], wanted: tuple[str, ...], made: Callable[.
         raise UndecodableError(f"a broken TickBatch: {error}") from error
 
 
-def _read(record: type[Any], message: bytes) -> dict[str, Any]:
+def _read(record: type[Any], message: bytes, wanted: tuple[str, ...] | None = None) -> dict[str, Any]:
     writer = _writer_of(message)
     reader = _newest(record)
     if writer.name != reader.name:
         raise UndecodableError(f"the message holds a {writer.name}, not a {reader.name}")
     try:
+        if writer is reader and writer.flat:
+            return read_flat(_flat_part(writer, wanted) if wanted else writer.flat, message, HEADER)
         return _read_body(message, writer, reader)
     except Exception as error:  # fastavro raises whatever a broken body leads it to
         raise UndecodableError(f"a broken {reader.name}: {error or type(error).__name__}") from error
 
 
+@cache
+def _flat_part(writer: _Schema, wanted: tuple[str, ...]) -> Fields:
+    return flat_fields(writer.parsed, wanted)
+
+
 def _read_body(message: bytes, writer: _Schema, reader: _Schema) -> dict[str, Any]:
-    if writer is reader and writer.flat:
-        return read_flat(writer.flat, message, HEADER)
     body = io.BytesIO(message)
     body.seek(HEADER)
     values = fastavro.schemaless_reader(body, writer.parsed, None if writer is reader else reader.parsed)

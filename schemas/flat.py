@@ -6,19 +6,28 @@ fastavro copies every ``bytes`` field; a batch is nearly nothing else, and a rea
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-INTEGERS = ("int", "long")
-PLAIN = (*INTEGERS, "string", "bytes")
+PLAIN = ("int", "long", "string", "bytes")
+Fields = tuple[tuple[str, str], ...]  # name and type; the type "" is of a field that is passed over
 
 
-def flat_fields(schema: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Name and type of a record's fields; none when there is one that is no int, long, string or bytes."""
-    fields = tuple((field["name"], field["type"]) for field in schema["fields"])
-    return fields if all(kind in PLAIN for _, kind in fields) else ()
+def flat_fields(schema: dict[str, Any], wanted: Collection[str] | None = None) -> Fields:
+    """The fields of a record's schema for :func:`read_flat`, which reads the wanted ones (all by default).
+
+    None at all when there is a field that is no int, long, string or bytes.
+    """
+    kinds = {field["name"]: field["type"] for field in schema["fields"]}
+    if any(kind not in PLAIN for kind in kinds.values()):
+        return ()
+    return tuple(
+        (name, kind if wanted is None or name in wanted or kind in ("int", "long") else "")
+        for name, kind in kinds.items()
+    )
 
 
-def read_flat(fields: tuple[tuple[str, str], ...], message: bytes, at: int) -> dict[str, Any]:
+def read_flat(fields: Fields, message: bytes, at: int) -> dict[str, Any]:
     """The fields of the record that lies from ``at`` to the end of the message.
 
     ValueError when it is cut short or has bytes left over. Source: Avro 1.11, "Binary Encoding".
@@ -36,13 +45,16 @@ def read_flat(fields: tuple[tuple[str, str], ...], message: bytes, at: int) -> d
                 number |= (byte & 127) << shift
                 shift += 7
             number = (number >> 1) ^ -(number & 1)
-            if kind in INTEGERS:
+            if kind == "int" or kind == "long":  # noqa: PLR1714 - twice as quick as `in`
                 values[name] = number
                 continue
             start, at = at, at + number
             if not start <= at <= end:
                 raise ValueError(f"{name} is said to have {number} bytes, {end - start} are left")
-            values[name] = view[start:at] if kind == "bytes" else str(view[start:at], "utf-8")
+            if kind == "bytes":
+                values[name] = view[start:at]
+            elif kind:
+                values[name] = str(view[start:at], "utf-8")
     except IndexError:
         raise ValueError("it ends too early") from None
     if at != end:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from cassandra.cluster import Session
@@ -32,10 +33,8 @@ class CandleWriter:
 
     def write(self, candles: Sequence[Candle]) -> None:
         """Stores these versions; returns when all are durable. May be called again with the same after an error."""
-        ordered = sorted(candles, key=lambda candle: (candle.instrument, candle.start_us))
-        put = self._queries["put_candle"]
-        rows = (bind_candle(put, candle) for candle in ordered)
-        self._queries.run_all(self._batches(rows), BATCHES_IN_FLIGHT)
+        ordered = sorted(candles, key=attrgetter("instrument", "start_us"))
+        self._queries.run_all(self._batches(ordered), BATCHES_IN_FLIGHT)
         CANDLE_ROWS.inc(len(ordered))
 
     def mark_days(self, ticks_partition: int, opened: InstrumentDays, closed: InstrumentDays = ()) -> None:
@@ -48,43 +47,50 @@ class CandleWriter:
         self._queries.run_all(rows)
         self._queries.run_all(closing.bind((ticks_partition, instrument, day)) for instrument, day in closed)
 
-    def _batches(self, rows: Iterable[BoundStatement]) -> Iterator[Statement]:
+    def _batches(self, candles: Iterable[Candle]) -> Iterator[Statement]:
         """Rows in unlogged batches, each for one replica, so that no coordinator has to pass them on.
 
         Neighbouring rows are minutes of one instrument: one mutation for the server.
         """
-        waiting: dict[Any, list[BoundStatement]] = {}
-        days: dict[Any, int] = {}
-        for row in rows:
-            replica = self._replica(row)
-            batch = waiting.setdefault(replica, [])
-            if not batch:
-                days[replica] = 1
-            elif row.values[:2] != batch[-1].values[:2]:
-                days[replica] += 1
-            if len(batch) == BATCH or days[replica] > BATCH_DAYS:
-                yield _batch(batch)
-                batch.clear()
-                days[replica] = 1
-            batch.append(row)
-        yield from (_batch(batch) for batch in waiting.values() if batch)
+        put = self._queries["put_candle"]
+        alone = len(self._session.cluster.metadata.all_hosts()) == 1
+        waiting: dict[Any, _Batch] = {}
+        for candle in candles:
+            row = bind_candle(put, candle)
+            replica = None if alone else self._replica(row)
+            batch = waiting.get(replica)
+            if batch is None or batch.is_full(row):
+                if batch is not None:
+                    yield batch.statement
+                batch = waiting[replica] = _Batch()
+            batch.add(row)
+        yield from (batch.statement for batch in waiting.values())
 
     def _replica(self, row: BoundStatement) -> Any:
-        metadata = self._session.cluster.metadata
-        if len(metadata.all_hosts()) == 1:
-            return None
-        replicas = metadata.get_replicas(self._session.keyspace, row.routing_key)
+        replicas = self._session.cluster.metadata.get_replicas(self._session.keyspace, row.routing_key)
         return replicas[0].host_id if replicas else None
 
 
-def _batch(rows: list[BoundStatement]) -> Statement:
-    if len(rows) == 1:
-        return rows[0]
-    batch = BatchStatement(BatchType.UNLOGGED)
-    for row in rows:
-        batch.add(row)
-    batch.is_idempotent = True
-    return batch
+class _Batch:
+    """An unlogged batch that is being filled."""
+
+    def __init__(self) -> None:
+        self.statement = BatchStatement(BatchType.UNLOGGED)
+        self.statement.is_idempotent = True
+        self._rows = self._days = 0
+        self._day: list[bytes] = []  # instrument and day of the last row
+
+    def is_full(self, row: BoundStatement) -> bool:
+        """Whether it has no room for this row."""
+        return self._rows == BATCH or (self._days == BATCH_DAYS and row.values[:2] != self._day)
+
+    def add(self, row: BoundStatement) -> None:
+        """Takes a row in."""
+        self.statement.add(row)
+        self._rows += 1
+        if row.values[:2] != self._day:
+            self._day = row.values[:2]
+            self._days += 1
 
 
 # start, four prices, volume, oi, two tuples of (length, value) thrice, volume from and to, revision

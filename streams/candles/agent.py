@@ -38,7 +38,7 @@ class CandleAgent:
         self.rejected = 0
         self.flushed = Flushed()
         self._app = app
-        self._producer: Producer = producer(of, {"linger.ms": 2})
+        self._producer: Producer = producer(of, {"linger.ms": 2, "delivery.report.only.error": True})
         self.flusher = Flusher(of, self._producer, self._acknowledge)
         self._held = 0
         self._room = asyncio.Event()

@@ -29,7 +29,7 @@ from streams.candles.fold import absorb
 from streams.candles.share import Share
 from streams.candles.state import NEVER, InstrumentDay
 
-PAUSE_S = 1.0  # at least, from the start of one flush to the start of the next
+PAUSE_S = 0.5  # at least, from the start of one flush to the start of the next
 OPEN_SHARE = 4.0  # rewriting candles that are still open may take at most one part in so many of the time
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 1.0, 8.0
 AWAY = (UserError, DriverException, NoHostAvailable, KafkaException, OSError)
@@ -131,16 +131,13 @@ class Flusher:
         """Produces and waits for the acknowledgement, of dead letters produced before too."""
         refused: list[str] = []
 
-        def delivered(error: Any, _: Any) -> None:
-            if error is not None:
-                refused.append(str(error))
+        def failed(error: Any, _: Any) -> None:  # called for errors only
+            refused.append(str(error))
 
         for candle in candles:
             while True:
                 try:
-                    self._producer.produce(
-                        CANDLES.name, encode(candle), candle.instrument.encode(), on_delivery=delivered
-                    )
+                    self._producer.produce(CANDLES.name, encode(candle), candle.instrument.encode(), on_delivery=failed)
                     break
                 except BufferError:
                     self._producer.poll(0.1)

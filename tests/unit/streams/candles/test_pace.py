@@ -12,10 +12,10 @@ from tests.unit.streams.candles.ticks import OPENING, T, batch_of
 @pytest.mark.parametrize(
     ("flushed", "pause_s"),
     [
-        (Flushed(rows=100, open_rows=100, seconds=0.1), 0.9),  # at least a second from start to start
+        (Flushed(rows=100, open_rows=100, seconds=0.1), 0.4),  # at least half a second from start to start
         (Flushed(rows=9000, open_rows=9000, seconds=2.0), 6.0),  # rewriting open candles takes a quarter of the time
         (Flushed(rows=9000, open_rows=900, seconds=2.0), 0.05),  # closed ones have to be written anyway
-        (Flushed(seconds=0.2), 0.8),
+        (Flushed(seconds=0.2), 0.3),
     ],
 )
 def test_rewriting_open_candles_takes_at_most_a_quarter_of_the_time(flushed: Flushed, pause_s: float) -> None:

@@ -75,13 +75,13 @@ def make_topics(of: Settings | None = None) -> list[str]:
     return [topic.name for topic in missing]
 
 
-def end_offsets(topic: Topic, partitions: Iterable[int], by: AdminClient | None = None) -> dict[int, int]:
+def end_offsets(topic: str, partitions: Iterable[int], by: AdminClient | None = None) -> dict[int, int]:
     """The offset after the last record of each partition, asked in one request; blocks for a moment.
 
     A consumer's own ``get_watermark_offsets`` waits behind its long fetches, half a second a partition. A broker that
     has just started may not know yet what it leads: it is asked again for half a minute, then KafkaException.
     """
-    asked = {TopicPartition(topic.name, partition): OffsetSpec.latest() for partition in partitions}
+    asked = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in partitions}
     client = admin() if by is None else by  # kept until the answers are in; an idle client is falsy
     deadline = time.monotonic() + 30
     while True:

@@ -62,7 +62,7 @@ class Balancer:
 
     async def _first_watchlist(self) -> None:
         """At the simulator, a newcomer's first start subscribes to a few well-known names."""
-        ends = await asyncio.to_thread(end_offsets, SUBSCRIPTIONS, range(self._partitions), self._admin)
+        ends = await asyncio.to_thread(end_offsets, SUBSCRIPTIONS.name, range(self._partitions), self._admin)
         if any(ends.values()) or not settings().uses_simulator:
             return
         names = FIRST_WATCHLIST.read_text(encoding="utf-8").splitlines()
@@ -142,7 +142,7 @@ class Balancer:
 
     async def _catch_up(self, slots: set[int]) -> None:
         """Reads on until what was just written is folded."""
-        ends = await asyncio.to_thread(end_offsets, SUBSCRIPTIONS, slots, self._admin)
+        ends = await asyncio.to_thread(end_offsets, SUBSCRIPTIONS.name, slots, self._admin)
         places = [TopicPartition(SUBSCRIPTIONS.name, slot) for slot in slots]
         while any(place.offset < ends[place.partition] for place in self._consumer.position(places)):
             self._read()

@@ -59,7 +59,7 @@ class Catalogue:
     async def catch_up(self) -> None:
         """Reads what others have published until now; who subscribes to an instrument has published it before."""
         place = TopicPartition(INSTRUMENTS.name, 0)
-        end = (await asyncio.to_thread(end_offsets, INSTRUMENTS, [0]))[0]
+        end = (await asyncio.to_thread(end_offsets, INSTRUMENTS.name, [0]))[0]
         while self._consumer.position([place])[0].offset < end:
             self._follow()
             await asyncio.sleep(0)

@@ -186,7 +186,7 @@ class SlotReader:
 
 def look_back(slots: list[int]) -> dict[int, tuple[FeedStatus | None, int]]:
     """What was last said of these slots, and where their records end. Blocks for a moment: run it in a thread."""
-    said, ends = _last_states(slots), end_offsets(SUBSCRIPTIONS, slots)
+    said, ends = _last_states(slots), end_offsets(SUBSCRIPTIONS.name, slots)
     return {slot: (said.get(slot), ends[slot]) for slot in slots}
 
 
@@ -194,7 +194,7 @@ def _last_states(slots: list[int]) -> dict[int, FeedStatus]:
     reader = consumer(f"{GROUP}-last-states")
     found: dict[int, FeedStatus] = {}
     try:
-        ends = {slot: end for slot, end in end_offsets(FEED_STATUS, slots).items() if end}
+        ends = {slot: end for slot, end in end_offsets(FEED_STATUS.name, slots).items() if end}
         reader.assign([TopicPartition(FEED_STATUS.name, slot, end - 1) for slot, end in ends.items()])
         deadline = time.monotonic() + 10
         while len(found) < len(ends) and time.monotonic() < deadline:

@@ -6,7 +6,7 @@ a full one, an ltp packet the first 8 (of index packets 28 and 8), so a mode is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,23 +46,19 @@ def full_packets(token: ArrayLike, **columns: ArrayLike) -> Packets:
 
     What is not given is 0. ValueError for a column that the packet does not have.
     """
-    unknown = set(columns) - set(FULL.names or ())
-    if unknown:
-        raise ValueError(f"a full packet has no {sorted(unknown)[0]}")
-    n = max((np.size(column) for column in (token, *columns.values())), default=1)
-    packets = np.zeros(n, FULL)
-    packets["length"] = BODY[FULL_MODE]
-    packets["token"] = token
-    for name, column in columns.items():
-        packets[name] = column
-    return packets
+    return _packets(FULL, BODY[FULL_MODE], token, columns)
 
 
 def index_packets(token: ArrayLike, **columns: ArrayLike) -> Packets:
     """Index packets, shape ``(n,)``; as :func:`full_packets`."""
-    n = max((np.size(column) for column in (token, *columns.values())), default=1)
-    packets = np.zeros(n, INDEX)
-    packets["length"] = INDEX_BODY[FULL_MODE]
+    return _packets(INDEX, INDEX_BODY[FULL_MODE], token, columns)
+
+
+def _packets(kind: np.dtype[np.void], length: int, token: ArrayLike, columns: Mapping[str, ArrayLike]) -> Packets:
+    if unknown := set(columns) - set(kind.names or ()):
+        raise ValueError(f"such a packet has no {sorted(unknown)[0]}")
+    packets = np.zeros(max((np.size(column) for column in (token, *columns.values())), default=1), kind)
+    packets["length"] = length
     packets["token"] = token
     for name, column in columns.items():
         packets[name] = column

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from infra.cassandra import connect
-from infra.kafka import admin, flush, producer
+from infra.kafka import admin, end_offsets, flush, producer
 from infra.settings import Settings
 from schemas.codec import encode
 from schemas.topics import TICKS
@@ -21,7 +21,7 @@ from streams.candles.app import GROUP
 from tests.bench import candles_plain
 from tests.bench.market import batches, json_records
 from tests.bench.measure import Line, in_turn
-from tests.bench.offsets import Spans, committed, ends, is_running, remove, rewind
+from tests.bench.offsets import Spans, committed, is_running, remove, rewind
 from tests.bench.servers import home, process, wait_for
 
 MARKS = {100: 50.0, 500: 120.0}  # ticks a record -> required ratio
@@ -72,7 +72,7 @@ def _records(settings: Settings, side: Side, ticks: int) -> Iterator[tuple[int, 
 def _load(client: AdminClient, settings: Settings, side: Side, ticks: int) -> Spans:
     """Writes a side's records; returns where they lie."""
     to = producer(settings, {"linger.ms": 5})
-    before = ends(client, side.topic, settings.partitions)
+    before = end_offsets(side.topic, range(settings.partitions), client)
     for partition, record in _records(settings, side, ticks):
         while True:
             try:
@@ -81,7 +81,7 @@ def _load(client: AdminClient, settings: Settings, side: Side, ticks: int) -> Sp
             except BufferError:
                 to.poll(0.1)
     flush(to, 120)
-    return {p: (before[p], end) for p, end in ends(client, side.topic, settings.partitions).items()}
+    return {p: (before[p], end) for p, end in end_offsets(side.topic, range(settings.partitions), client).items()}
 
 
 def _drain(client: AdminClient, settings: Settings, side: Side, spans: Spans) -> float:

@@ -5,22 +5,9 @@ from __future__ import annotations
 import time
 
 from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
 Spans = dict[int, tuple[int, int]]  # partition -> first offset, offset after the last
-
-
-def ends(client: AdminClient, topic: str, partitions: int) -> dict[int, int]:
-    """The offset after the last record of each partition; waits until a new topic's partitions have their leaders."""
-    wanted = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(partitions)}
-    until = time.monotonic() + 30
-    while True:
-        try:
-            return {tp.partition: done.result(30).offset for tp, done in client.list_offsets(wanted).items()}
-        except KafkaException:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
 
 
 def committed(client: AdminClient, group: str, topic: str, spans: Spans) -> int:

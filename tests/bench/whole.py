@@ -14,13 +14,13 @@ import httpx
 import numpy as np
 import psutil
 
-from infra.kafka import admin
+from infra.kafka import admin, end_offsets
 from infra.settings import Settings
 from schemas.topics import TICKS
 from streams.candles.app import GROUP
 from tests.bench.feed import FULL_LOAD, acknowledged
 from tests.bench.measure import Line
-from tests.bench.offsets import Spans, committed, ends
+from tests.bench.offsets import Spans, committed
 from tests.bench.servers import home, portfolio
 
 INSTRUMENTS = 9000
@@ -106,7 +106,7 @@ def _samples(settings: Settings, seconds: float) -> list[Sample]:
     started = time.monotonic()
     while time.monotonic() < started + seconds:
         done = committed(client, GROUP, TICKS.name, spans)  # before the ends: lag is never told too small
-        written = sum(ends(client, TICKS.name, settings.partitions).values())
+        written = sum(end_offsets(TICKS.name, range(settings.partitions), client).values())
         samples.append(Sample(time.monotonic(), _acknowledged(settings), written, written - done))
         time.sleep(EVERY_S)
     return samples

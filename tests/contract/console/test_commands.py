@@ -119,13 +119,20 @@ def test_mistakes_are_one_sentence(stocks: list[str], arguments: tuple[str, ...]
     assert "Traceback" not in done.stderr
 
 
-def test_kafka_away_is_a_sentence(tmp_path: Path) -> None:
-    away = os.environ | {"PORTFOLIO_HOME": str(tmp_path), "PORTFOLIO_KAFKA": "127.0.0.1:1"}
-    done = subprocess.run(
-        [*COMMAND, "tail", "candles"], cwd=CHECKOUT, env=away, capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize(
+    ("arguments", "setting", "words"),
+    [
+        (("tail", "candles"), ("PORTFOLIO_KAFKA", "127.0.0.1:1"), "Kafka at 127.0.0.1:1 does not answer"),
+        (("watch", "--once"), ("PORTFOLIO_PORT_BASE", "1100"), "does not answer"),
+    ],
+)
+def test_a_server_that_is_away_is_a_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], setting: tuple[str, str], words: str
+) -> None:
+    away = os.environ | {"PORTFOLIO_HOME": str(tmp_path), setting[0]: setting[1]}
+    done = subprocess.run([*COMMAND, *arguments], cwd=CHECKOUT, env=away, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "Kafka at 127.0.0.1:1 does not answer" in done.stderr
+    assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -159,13 +166,3 @@ def test_watch_prints_and_saves_a_picture(console: httpx.Client, stocks: list[st
     text = picture.read_text(encoding="utf-8")
     assert text.startswith("<svg")
     assert "@font-face" not in text  # a picture loads nothing
-
-
-def test_watch_without_a_console_is_a_sentence(tmp_path: Path) -> None:
-    alone = os.environ | {"PORTFOLIO_HOME": str(tmp_path), "PORTFOLIO_PORT_BASE": "1100"}
-    done = subprocess.run(
-        [*COMMAND, "watch", "--once"], cwd=CHECKOUT, env=alone, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "does not answer" in done.stderr
-    assert "Traceback" not in done.stderr

@@ -185,7 +185,10 @@ class SlotReader:
 
 
 def look_back(slots: list[int]) -> dict[int, tuple[FeedStatus | None, int]]:
-    """What was last said of these slots, and where their records end. Blocks for a moment: run it in a thread."""
+    """What was last said of these slots, and where their records end. Blocks for a moment: run it in a thread.
+
+    UserError when Kafka does not tell all of it; the worker is started again then.
+    """
     said, ends = _last_states(slots), end_offsets(SUBSCRIPTIONS.name, slots)
     return {slot: (said.get(slot), ends[slot]) for slot in slots}
 
@@ -196,11 +199,13 @@ def _last_states(slots: list[int]) -> dict[int, FeedStatus]:
     try:
         ends = {slot: end for slot, end in end_offsets(FEED_STATUS.name, slots).items() if end}
         reader.assign([TopicPartition(FEED_STATUS.name, slot, end - 1) for slot, end in ends.items()])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while len(found) < len(ends) and time.monotonic() < deadline:
             message = reader.poll(0.5)
             if message is not None and message.error() is None:
                 found[message.partition()] = decode(FeedStatus, message.value())
     finally:
         reader.close()
+    if missing := set(ends) - set(found):  # to go on would hide what was missed meanwhile
+        raise UserError(f"Kafka did not give the last states of slots {sorted(missing)} within 30 s.")
     return found

@@ -43,7 +43,7 @@ def freeze(pid: int, seconds: float) -> threading.Timer:
 
 def test_kills_at_random_instants_lose_nothing_that_is_not_marked(platform: Platform) -> None:
     chance = random.Random()
-    seed = int(os.environ.get("PORTFOLIO_TEST_SEED", chance.randrange(10**6)))
+    seed = int(os.environ.get("JOURNEY_SEED", chance.randrange(10**6)))
     chance.seed(seed)
     playing = [platform.start(*tape.arguments(symbol, name, SPEED)) for symbol, name in TAPES.items()]
     frozen = None

@@ -39,7 +39,6 @@ class _Schema:
     version: int
     parsed: Any
     header: bytes
-    flat: Fields  # its fields, when it can be read without copying
 
 
 @cache
@@ -51,9 +50,7 @@ def _schemas() -> dict[str, list[_Schema]]:
         crc = fingerprint(to_parsing_canonical_form(parsed), "CRC-64-AVRO")
         name = parsed["name"].rsplit(".", 1)[-1]
         version = int(path.name.split(".")[1].removeprefix("v"))
-        found.setdefault(name, []).append(
-            _Schema(name, version, parsed, MARKER + bytes.fromhex(crc), flat_fields(parsed))
-        )
+        found.setdefault(name, []).append(_Schema(name, version, parsed, MARKER + bytes.fromhex(crc)))
     for versions in found.values():
         versions.sort(key=lambda schema: schema.version)
     return found
@@ -92,9 +89,9 @@ def decode(record: type[R], message: bytes) -> R:
     """
     if message[:1] == b"{" and record is not TickBatch:
         return _decode_json(record, message)
-    values = _read(record, message)
     if record is TickBatch:
-        return typing.cast("R", _fields_of(values, FIELDS, TickBatch))
+        return typing.cast("R", _decode_batch(TickBatch, FIELDS, message))
+    values = _read(record, message)
     for name in _shapes[record][1]:
         values[name] = tuple(values[name])
     return record(**values)
@@ -105,25 +102,26 @@ def decode_part(part: type[R], message: bytes) -> R:
 
     ``part`` is a NamedTuple of them. UndecodableError when the message holds anything else.
     """
-    wanted: tuple[str, ...] = part._fields  # type: ignore[attr-defined]
-    return _fields_of(_read(TickBatch, message, wanted), wanted, part)
+    return _decode_batch(part, part._fields, message)  # type: ignore[attr-defined]
 
 
-def _fields_of(values: dict[str, Any], wanted: tuple[str, ...], made: Callable[..., R]) -> R:
+def _decode_batch(made: Callable[..., R], wanted: tuple[str, ...], message: bytes) -> R:
+    values = _read(TickBatch, message, wanted)
     try:
         return made(**fields_of(values, wanted))
     except ValueError as error:
         raise UndecodableError(f"a broken TickBatch: {error}") from error
 
 
-def _read(record: type[Any], message: bytes, wanted: tuple[str, ...] | None = None) -> dict[str, Any]:
+def _read(record: type[Any], message: bytes, in_place: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A message's fields; of a batch those ``in_place``, as views of the message and no copies."""
     writer = _writer_of(message)
     reader = _newest(record)
     if writer.name != reader.name:
         raise UndecodableError(f"the message holds a {writer.name}, not a {reader.name}")
     try:
-        if writer is reader and writer.flat:
-            return read_flat(_flat_part(writer, wanted) if wanted else writer.flat, message, HEADER)
+        if in_place and writer is reader and (fields := _flat_part(writer, in_place)):
+            return read_flat(fields, message, HEADER)
         return _read_body(message, writer, reader)
     except Exception as error:  # fastavro raises whatever a broken body leads it to
         raise UndecodableError(f"a broken {reader.name}: {error or type(error).__name__}") from error

@@ -42,7 +42,7 @@ DEPTH: dict[str, str] = {"depth_price": "<f8", "depth_quantity": "<u4", "depth_o
 _DTYPES = {name: np.dtype(dtype) for name, dtype in COLUMNS.items()}
 _DEPTH_DTYPES = {name: np.dtype(dtype) for name, dtype in DEPTH.items()}
 _REQUIRED = ("instrument", "kind", "receive_us", "last_price")
-_ABSENT = {"volume": -1, "oi": -1}
+ABSENT = {"volume": -1, "oi": -1}  # what a column holds of packets that do not have it; 0 where it is not named
 _ABSENT_BYTE = {"volume": b"\xff", "oi": b"\xff"}
 
 
@@ -121,7 +121,7 @@ def fields_of(record: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any
     for name in wanted:
         found = record[name]
         if name in _DTYPES:
-            column = np.frombuffer(found, _DTYPES[name]) if found or not count else _absent(name, count)
+            column = np.frombuffer(found, _DTYPES[name]) if found or not count else absent_column(name, count)
             if len(column) != count:
                 raise ValueError(f"column {name} has {len(column)} values, the batch {count} ticks")
             values[name] = column
@@ -138,9 +138,9 @@ def fields_of(record: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any
 
 
 @lru_cache(maxsize=1024)
-def _absent(name: str, count: int) -> Column:
-    """A column that says nothing."""
-    column = np.full(count, _ABSENT.get(name, 0), COLUMNS[name])
+def absent_column(name: str, count: int) -> Column:
+    """A column that says nothing, shape ``(count,)``: shared, so read-only."""
+    column = np.full(count, ABSENT.get(name, 0), COLUMNS[name])
     column.flags.writeable = False
     return column
 

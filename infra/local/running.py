@@ -15,10 +15,10 @@ import psutil
 from structlog.stdlib import BoundLogger
 
 from infra.errors import UserError
+from infra.libc import SERVERS_SLACK_NS, timer_slack
 from infra.local.diagnosis import cause
 from infra.local.logs import path_of, since
 from infra.local.parts import Part
-from infra.local.slack import SERVERS_NS, timer_slack
 from infra.local.state import Mark, ServiceState
 
 READY_WITHIN_S = 240.0  # a hung one is ended then; a slow machine is not a fault
@@ -87,7 +87,7 @@ class Running:
             await asyncio.sleep(delay_s(quick_deaths))
 
     async def _spawn(self, command: list[str]) -> asyncio.subprocess.Process:
-        slack = timer_slack(SERVERS_NS) if self.part.is_server else contextlib.nullcontext()
+        slack = timer_slack(SERVERS_SLACK_NS) if self.part.is_server else contextlib.nullcontext()
         with slack, path_of(self.home, self.part.name).open("ab") as log:
             self._log_start = log.tell()
             process = await asyncio.create_subprocess_exec(

@@ -17,7 +17,7 @@ import numpy as np
 
 from producers.feed.provider import Decoded, Frame
 from schemas.market import TickKind
-from schemas.ticks import COLUMNS, DEPTH, DEPTH_LEVELS, Column
+from schemas.ticks import COLUMNS, DEPTH, DEPTH_LEVELS, Column, absent_column
 
 LENGTHS = {
     8: TickKind.LTP,
@@ -75,7 +75,6 @@ _TIMES: dict[TickKind, _Words] = _NONE | {
     TickKind.INDEX_FULL: (("exchange_us", 7),),
     TickKind.FULL: (("last_trade_us", 11), ("exchange_us", 15)),
 }
-_ABSENT = {"volume": -1, "oi": -1}
 _COLUMN_NAMES = tuple(name for name in COLUMNS if name not in ("instrument", "resumed_us"))
 
 
@@ -164,12 +163,11 @@ def _lengths(length: int, count: int) -> bytes:
 @lru_cache(maxsize=512)
 def _defaults(kind: TickKind, count: int) -> _Columns:
     """Columns of packets that say nothing but their kind: read-only, shared by all frames of that size."""
-    columns: _Columns = {name: np.full(count, _ABSENT.get(name, 0), COLUMNS[name]) for name in _COLUMN_NAMES}
-    columns |= {name: np.empty((0, DEPTH_LEVELS), dtype) for name, dtype in DEPTH.items()}
-    columns["kind"][:] = kind
-    for column in columns.values():
+    own: _Columns = {name: np.empty((0, DEPTH_LEVELS), dtype) for name, dtype in DEPTH.items()}
+    own["kind"] = np.full(count, kind, COLUMNS["kind"])
+    for column in own.values():
         column.flags.writeable = False
-    return columns
+    return {name: absent_column(name, count) for name in _COLUMN_NAMES} | own
 
 
 def _nothing() -> tuple[Column, _Columns]:

@@ -46,17 +46,19 @@ def full_packets(token: ArrayLike, **columns: ArrayLike) -> Packets:
 
     What is not given is 0. ValueError for a column that the packet does not have.
     """
-    return _packets(FULL, BODY[FULL_MODE], token, columns)
+    return _packets("a full packet", FULL, BODY[FULL_MODE], token, columns)
 
 
 def index_packets(token: ArrayLike, **columns: ArrayLike) -> Packets:
     """Index packets, shape ``(n,)``; as :func:`full_packets`."""
-    return _packets(INDEX, INDEX_BODY[FULL_MODE], token, columns)
+    return _packets("an index packet", INDEX, INDEX_BODY[FULL_MODE], token, columns)
 
 
-def _packets(kind: np.dtype[np.void], length: int, token: ArrayLike, columns: Mapping[str, ArrayLike]) -> Packets:
+def _packets(
+    what: str, kind: np.dtype[np.void], length: int, token: ArrayLike, columns: Mapping[str, ArrayLike]
+) -> Packets:
     if unknown := set(columns) - set(kind.names or ()):
-        raise ValueError(f"such a packet has no {sorted(unknown)[0]}")
+        raise ValueError(f"{what} has no {sorted(unknown)[0]}")
     packets = np.zeros(max((np.size(column) for column in (token, *columns.values())), default=1), kind)
     packets["length"] = length
     packets["token"] = token

@@ -9,8 +9,8 @@ import sys
 
 from infra.errors import UserError
 from infra.faust_app import run
+from infra.libc import keep_freed_memory
 from infra.log import SeldomFilter, set_up
-from infra.memory import keep_freed_memory
 from infra.settings import settings
 from streams.candles.app import candles_app
 

@@ -151,8 +151,8 @@ class PartitionState:
             of = self.day[slot]
             assert of is not None  # noqa: S101 - a slot in use has its day
         else:
-            day = day_of(self.names[who], start)
-            of = self.days.get((who, day)) or self.instrument_day(self.names[who], day)
+            name = self.names[who]
+            of = self.instrument_day(name, day_of(name, start))
             slot = self.new_slot(of, start)
         if of.known_from and start <= of.known_from:
             of.wanted_from = min(of.wanted_from, start)

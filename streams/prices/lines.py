@@ -11,11 +11,10 @@ import numpy as np
 
 from schemas.calendar import calendar_of
 from schemas.market import TickKind
-from schemas.ticks import COLUMNS, DEPTH_LEVELS, TickBatch
+from schemas.ticks import ABSENT, COLUMNS, DEPTH_LEVELS, TickBatch
 
 _ZONE = ZoneInfo("Asia/Kolkata")
 _SIDE = DEPTH_LEVELS // 2
-_ABSENT = {"volume": -1, "oi": -1}
 _SHOWN_BYTES = 48
 _KINDS = {int(kind): kind.name.lower().replace("_", "-") for kind in TickKind}
 
@@ -69,7 +68,7 @@ def tick_json(batch: TickBatch, row: int) -> dict[str, Any]:
     }
     for name in COLUMNS:
         value = getattr(batch, name)[row].item()
-        if name not in made and value != _ABSENT.get(name, 0):
+        if name not in made and value != ABSENT.get(name, 0):
             made[name] = value
     if len(batch.depth_price) and batch.depth_price[row].any():
         made["bids"], made["asks"] = _levels(batch, row, 0), _levels(batch, row, _SIDE)

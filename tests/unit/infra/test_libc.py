@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from infra.local.slack import timer_slack
+from infra.libc import timer_slack
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="timer slack is Linux's")
 SHOW = "import ctypes; print(ctypes.CDLL(None).prctl(30, 0, 0, 0, 0))"  # PR_GET_TIMERSLACK

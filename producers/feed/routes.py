@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from producers.feed.provider import Decoded
-from schemas.market import Subscription
+from schemas.market import Subscription, TickKind
 from schemas.ticks import COLUMNS, DEPTH, Column, TickBatch
 
 _SPARSE = 4  # a batch with fewer ticks than a fourth of its partition's instruments names just those it holds
 
+_IS_FULL = np.zeros(256, bool)
+_IS_FULL[[TickKind.FULL, TickKind.INDEX_FULL]] = True
 _ROUTED = [name for name in (*COLUMNS, *DEPTH) if name != "instrument"]
 
 
@@ -27,6 +29,7 @@ class Routes:
         self._provider, self._worker = provider, worker
         self._tokens = np.array([s.token for s in every], np.uint32)
         self._partition = np.array([s.partition for s in every], np.intp)
+        self._wants_full = np.array([s.mode == "full" for s in every], bool)
         self._instruments = np.array([s.instrument for s in every], object)
         self._local = np.zeros(len(every), "<u2")  # an instrument's place among its partition's names
         self._resumed = np.zeros(len(every), "<i8")
@@ -52,13 +55,17 @@ class Routes:
             self.interrupted(before._tokens[before._resumed == since].tolist(), since)
 
     def split(self, decoded: Decoded, sent_us: int) -> Iterator[tuple[int, TickBatch]]:
-        """The frame's ticks by partition, each in the frame's order; tokens no longer wanted are left out."""
+        """The frame's ticks by partition, each in the frame's order.
+
+        Tokens no longer wanted are left out, and lesser ticks of those that are wanted in mode full: they come between
+        a subscription and its mode, and have no times, so that a trade of long ago would look like one of now.
+        """
         if not len(self._tokens) or not len(decoded.token):
             return
         row = np.searchsorted(self._tokens, decoded.token)
         row[row == len(self._tokens)] = 0
-        known = self._tokens[row] == decoded.token
-        order = np.argsort(self._partition[row], kind="stable") if known.all() else self._known_order(row, known)
+        wanted = (self._tokens[row] == decoded.token) & (_IS_FULL[decoded.columns["kind"]] | ~self._wants_full[row])
+        order = np.argsort(self._partition[row], kind="stable") if wanted.all() else self._wanted_order(row, wanted)
         row = row[order]
         if not len(row):
             return
@@ -72,8 +79,8 @@ class Routes:
             part: dict[str, Any] = {name: columns[name][rows] for name in _ROUTED}
             yield partition, TickBatch(self._provider, self._worker, sent_us, names, instrument, **part)
 
-    def _known_order(self, row: Column, known: Column) -> Column:
-        kept = np.flatnonzero(known)
+    def _wanted_order(self, row: Column, wanted: Column) -> Column:
+        kept = np.flatnonzero(wanted)
         return kept[np.argsort(self._partition[row[kept]], kind="stable")]
 
     def _take_resumed(self, row: Column) -> Column:

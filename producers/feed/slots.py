@@ -20,6 +20,7 @@ from schemas.topics import FEED_STATUS, SUBSCRIPTIONS
 
 GROUP = "feed-workers"
 MOVED = "moved-to"  # header of the tombstone that a move leaves behind: the slot in which the instrument lives on
+SESSION_S = 6.0  # a worker that is silent for so long loses its slots
 HANDOVER_S = 60.0  # a slot that nobody takes over is let go after this
 KEPT_AFTER_MOVE_S = 5.0
 log = structlog.get_logger()
@@ -40,10 +41,10 @@ class Slot:
     held: dict[str, Held] = field(default_factory=dict)
     taken_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     until: float | None = None  # monotonic; set when the slot is being handed over
-    before: FeedStatus | None = None  # what was last said of it before we came
+    before: FeedStatus | None = None  # what was last said of it before we came, while we have to make up for it
+    covered_us: int = 0  # market time up to which nothing of it is missing, or what is missing is told
     end: int | None = None  # offset up to which its records lay there when it came to us; None: not asked yet
     ready_at: float | None = None  # monotonic; since when all it held then is streamed
-    has_streamed: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -66,7 +67,7 @@ class SlotReader:
             config={
                 "group.instance.id": worker,  # a worker that was killed has its slots back as soon as it is up again
                 "partition.assignment.strategy": "cooperative-sticky",
-                "session.timeout.ms": 6000,
+                "session.timeout.ms": int(SESSION_S * 1000),
                 "heartbeat.interval.ms": 500,
             },
         )

@@ -27,7 +27,7 @@ from infra.metrics import FEED_INSTRUMENTS
 from infra.settings import settings
 from producers.feed.line import Line
 from producers.feed.provider import provider_named
-from producers.feed.slots import Slot, SlotReader, look_back
+from producers.feed.slots import SESSION_S, Slot, SlotReader, look_back
 from producers.feed.stream import State
 from producers.feed.writer import Writer
 from schemas.market import FeedStatus, Subscription
@@ -36,7 +36,9 @@ from schemas.ticks import TickBatch
 POLL_S = 0.05
 REPORT_S = 1.0
 SETTLE_S = 1.0  # what a new subscription is first answered comes well within this
-FRESH_US = 3_000_000  # a slot that another worker covered this recently is being handed over, not abandoned
+# A dead worker's slots are given away a session after its last sign of life, so one that another worker covered more
+# lately is being handed over: that worker goes on with it until we say that we stream.
+FRESH_US = int((SESSION_S - 1) * 1_000_000)
 log = structlog.get_logger()
 
 
@@ -82,6 +84,7 @@ class Worker:
         for number in unknown:
             if slot := self._reader.slots.get(number):
                 slot.before, slot.end = said[number]
+                slot.covered_us = slot.before.covered_us if slot.before else 0
         return True
 
     def _rewire(self) -> None:
@@ -109,7 +112,8 @@ class Worker:
         before = slot.before
         if before is None or not before.covered_us:
             return
-        age_us = self._clock.now_us() - before.covered_us
+        ours_us = (time.time_ns() // 1000 - slot.taken_ms * 1000) * self._clock.speed
+        age_us = self._clock.now_us() - ours_us - before.covered_us  # when it came to us
         if before.worker != self.name and age_us <= FRESH_US * self._clock.speed:
             slot.before = None  # it is handed over in good order
             return
@@ -134,8 +138,8 @@ class Worker:
         named = {held.subscription.provider for held in slot.held.values()}
         lines = [line for name, line in self._lines.items() if name in named]
         state, detail = self._state(number, slot, lines)
-        before = slot.before.covered_us if slot.before else 0
-        covered = self._writer.covered_us if lines else self._clock.now_us()
+        if state in ("streaming", "refused"):
+            slot.covered_us = max(slot.covered_us, self._writer.covered_us if lines else self._clock.now_us())
         partitions = {held.subscription.partition for held in slot.held.values()}
         return FeedStatus(
             slot=number,
@@ -144,7 +148,7 @@ class Worker:
             detail="" if final_state else detail,
             instruments=len(slot.held),
             ticks=sum(line.ticks[partition] for line in lines for partition in partitions),
-            covered_us=max(covered, before) if slot.has_streamed else before,
+            covered_us=slot.covered_us,
             pid=os.getpid(),
             host=socket.gethostname(),
         )
@@ -158,7 +162,6 @@ class Worker:
         asked = all(line.stream.has_asked for line in lines)
         if slot.ready_at is None and asked and self._reader.is_read(number):
             slot.ready_at = time.monotonic()
-            slot.has_streamed = True
         if slot.ready_at is None or time.monotonic() - slot.ready_at < SETTLE_S * bool(lines):
             return "connecting", "taking over"
         refused = next((line.stream.refused for line in lines if line.stream.refused), "")

@@ -12,7 +12,7 @@ from producers.feed.routes import Routes
 from producers.kite.packets import decode
 from schemas.codec import decode as decode_record
 from schemas.codec import encode
-from schemas.market import Subscription
+from schemas.market import Mode, Subscription
 from schemas.ticks import COLUMNS, DEPTH, TickBatch
 
 NOW = 1_700_000_000_000_000
@@ -23,14 +23,14 @@ def frame(tokens: list[int], length: int = 184) -> bytes:
     return struct.pack(">H", len(tokens)) + b"".join(bodies)
 
 
-def routes_of(count: int, partitions: int) -> Routes:
-    every = [Subscription(f"NSE:I{t}", "kite", t << 8 | 1, "full", t % partitions) for t in range(count)]
+def routes_of(count: int, partitions: int, mode: Mode = "full") -> Routes:
+    every = [Subscription(f"NSE:I{t}", "kite", t << 8 | 1, mode, t % partitions) for t in range(count)]
     return Routes("kite", "w-1", every)
 
 
 @given(st.lists(st.integers(0, 29), max_size=60), st.integers(1, 5), st.sampled_from([8, 44, 184]))
 def test_every_wanted_tick_goes_to_its_partition_in_order(picks: list[int], partitions: int, length: int) -> None:
-    routes = routes_of(20, partitions)  # tokens 20 to 29 are no longer wanted
+    routes = routes_of(20, partitions, "full" if length == 184 else "quote")  # tokens 20 to 29 are no longer wanted
     seen: list[tuple[str, float]] = []
     for partition, batch in routes.split(decode(frame([p << 8 | 1 for p in picks], length), NOW), NOW):
         again = decode_record(TickBatch, encode(batch))
@@ -61,3 +61,11 @@ def test_a_small_batch_names_only_what_it_holds() -> None:
     routes = routes_of(100, 1)
     ((_, batch),) = routes.split(decode(frame([42 << 8 | 1]), NOW), NOW)
     assert batch.names == ("NSE:I42",)
+
+
+def test_packets_without_times_that_come_before_mode_full_are_left_out_and_take_no_mark() -> None:
+    routes = routes_of(2, 1)
+    routes.interrupted([0 << 8 | 1], 55)
+    assert list(routes.split(decode(frame([0 << 8 | 1, 1 << 8 | 1], 44), NOW), NOW)) == []
+    ((_, batch),) = routes.split(decode(frame([0 << 8 | 1]), NOW), NOW)
+    assert batch.resumed_us.tolist() == [55]

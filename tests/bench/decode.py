@@ -7,7 +7,7 @@ from kiteconnect import KiteTicker
 
 from producers.kite.packets import decode
 from tests.bench.frames import mixed_frame, packets, tokens_of, uniform_frame
-from tests.bench.measure import Line, in_turn, rate_of
+from tests.bench.measure import Line, in_turn, rate_of, ratio
 
 PACKETS = 300
 FRAMES = 16  # different ones, so that no cache flatters either side
@@ -37,5 +37,5 @@ def _compare(kind: str, frames: list[bytes], required: float | None, seconds: fl
 
     if ours() != plain():
         raise AssertionError(f"the decoders disagree on {kind} frames")
-    rates = in_turn(lambda: rate_of(ours, seconds), lambda: rate_of(plain, seconds), 5)
-    return rates.line(f"decode_{kind}_ratio", required, "packets/s")
+    rates = in_turn([lambda: rate_of(ours, seconds), lambda: rate_of(plain, seconds)], 5)
+    return ratio(f"decode_{kind}_ratio", *rates, required, "packets/s")

@@ -23,7 +23,7 @@ from schemas.market import Subscription
 from schemas.topics import SUBSCRIPTIONS
 from tests.bench.frame_server import frame_server
 from tests.bench.frames import packets, tokens_of, uniform_frame
-from tests.bench.measure import Line, amount, in_turn
+from tests.bench.measure import Line, amount, in_turn, ratio
 from tests.bench.servers import home, process, wait_for
 
 FRAME = 300  # packets
@@ -37,13 +37,13 @@ def run(quick: bool) -> list[Line]:
     share = 4 if quick else 1
     with home("kafka", "postgres") as settings:
         wish(settings, CONNECTION)
-        rates = in_turn(
+        sides = (
             lambda: _rate(settings, OUR_TICKS // share, "producers.feed.worker", "0"),
             lambda: _rate(settings, PLAIN_TICKS // share, "tests.bench.feed_plain", str(CONNECTION)),
-            1 if quick else 3,
         )
+        rates = in_turn(sides, 1 if quick else 3)
         wish(settings, 3 * CONNECTION)
-        return [rates.line("feed_ratio", 15), _cpu_share(settings, 8 if quick else 25)]
+        return [ratio("feed_ratio", *rates, 15), _cpu_share(settings, 8 if quick else 25)]
 
 
 def wish(settings: Settings, instruments: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -28,32 +28,23 @@ class Line:
         return self.value <= self.required if self.at_most else self.value >= self.required
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Ours and the peer's, per second, round by round."""
-
-    ours: list[float]
-    plain: list[float]
-
-    def line(self, name: str, required: float | None, unit: str = "ticks/s") -> Line:
-        """The ratio of the medians as a line."""
-        each = [a / b for a, b in zip(self.ours, self.plain, strict=True)]
-        ours, plain = median(self.ours), median(self.plain)
-        figures = f"{amount(ours)} {unit}", f"{amount(plain)} {unit}"
-        return Line(name, ours / plain, *figures, required, spread=(min(each), max(each)))
+def ratio(
+    name: str, ours: Sequence[float], plain: Sequence[float], required: float | None, unit: str = "ticks/s"
+) -> Line:
+    """The ratio of the medians of two sides' rates, round by round, as a line."""
+    each = [a / b for a, b in zip(ours, plain, strict=True)]
+    figures = f"{amount(median(ours))} {unit}", f"{amount(median(plain))} {unit}"
+    return Line(name, median(ours) / median(plain), *figures, required, spread=(min(each), max(each)))
 
 
-def in_turn(ours: Callable[[], float], plain: Callable[[], float], rounds: int) -> Rates:
-    """Both sides' rates, alternating, so that a slow minute of the machine meets both.
+def in_turn(sides: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:
+    """Each side's rates, in turn, so that a slow minute of the machine meets all.
 
     Each side runs once beforehand, uncounted: servers that have just started are slower than they will ever be again.
     """
-    plain(), ours()
-    rates = Rates([], [])
-    for _ in range(rounds):
-        rates.plain.append(plain())
-        rates.ours.append(ours())
-    return rates
+    for side in sides:
+        side()
+    return [list(rates) for rates in zip(*([side() for side in sides] for _ in range(rounds)), strict=True)]
 
 
 def rate_of(work: Callable[[], int], seconds: float) -> float:

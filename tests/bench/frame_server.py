@@ -18,10 +18,15 @@ class FrameServer:
     """Notes what each connection subscribes to; sends when told to, until told to stop."""
 
     def __init__(self) -> None:
-        self.subscribed: list[set[int]] = []  # of each open connection
+        self._open: dict[ServerConnection, set[int]] = {}  # what each connection has subscribed to
         self._start, self._stop = threading.Event(), threading.Event()
         self._frames: Frames = lambda _: iter(())
         self._per_second = 0.0
+
+    @property
+    def subscribed(self) -> list[set[int]]:
+        """The tokens of each open connection."""
+        return list(self._open.values())
 
     @property
     def connections(self) -> list[int]:
@@ -45,23 +50,28 @@ class FrameServer:
 
     def handle(self, connection: ServerConnection) -> None:
         """One connection, in a thread of its own."""
-        wanted: set[int] = set()
-        self.subscribed.append(wanted)
-        with contextlib.suppress(ConnectionClosed):
-            while not self._start.is_set():
-                try:
-                    asked = json.loads(connection.recv(0.5))
-                except TimeoutError:
-                    connection.send(b"\x00")  # Kite's sign of life
-                    continue
-                if asked["a"] == "unsubscribe":
-                    wanted.difference_update(asked["v"])
-                elif asked["a"] == "mode":
-                    wanted.update(asked["v"][1])
-            self._send(connection, self._frames(wanted))
-            while not self._stop.wait(1):
-                connection.send(b"\x00")
-        self.subscribed.remove(wanted)
+        wanted = self._open[connection] = set()
+        try:
+            with contextlib.suppress(ConnectionClosed):
+                self._listen(connection, wanted)
+                self._send(connection, self._frames(wanted))
+                while not self._stop.wait(1):
+                    connection.send(b"\x00")
+        finally:
+            del self._open[connection]
+
+    def _listen(self, connection: ServerConnection, wanted: set[int]) -> None:
+        """Until it is told to send."""
+        while not self._start.is_set():
+            try:
+                asked = json.loads(connection.recv(0.5))
+            except TimeoutError:
+                connection.send(b"\x00")  # Kite's sign of life
+                continue
+            if asked["a"] == "unsubscribe":
+                wanted.difference_update(asked["v"])
+            elif asked["a"] == "mode":
+                wanted.update(asked["v"][1])
 
     def _send(self, connection: ServerConnection, frames: Iterator[bytes]) -> None:
         due = time.perf_counter()

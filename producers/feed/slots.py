@@ -41,7 +41,7 @@ class Slot:
     held: dict[str, Held] = field(default_factory=dict)
     taken_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     until: float | None = None  # monotonic; set when the slot is being handed over
-    before: FeedStatus | None = None  # what was last said of it before we came, while we have to make up for it
+    before: FeedStatus | None = None  # what was last said of it before we came, when nobody streamed it then
     covered_us: int = 0  # market time up to which nothing of it is missing, or what is missing is told
     end: int | None = None  # offset up to which its records lay there when it came to us; None: not asked yet
     ready_at: float | None = None  # monotonic; since when all it held then is streamed

@@ -83,9 +83,16 @@ class Worker:
         said = await asyncio.to_thread(look_back, unknown)
         for number in unknown:
             if slot := self._reader.slots.get(number):
-                slot.before, slot.end = said[number]
-                slot.covered_us = slot.before.covered_us if slot.before else 0
+                before, slot.end = said[number]
+                if before is not None and before.covered_us:
+                    slot.covered_us = before.covered_us
+                    slot.before = before if not self._is_handed_over(before, slot) else None
         return True
+
+    def _is_handed_over(self, before: FeedStatus, slot: Slot) -> bool:
+        """Whether another worker still covered a slot when it came to us."""
+        age_us = slot.taken_ms * 1000 - self._clock.wall_us(before.covered_us)
+        return before.worker != self.name and age_us <= FRESH_US
 
     def _rewire(self) -> None:
         """Brings the lines in step with what the slots hold."""
@@ -110,12 +117,7 @@ class Worker:
     def _note_missed(self, number: int, slot: Slot) -> None:
         """What a slot missed before it came to us: it was ours and we died, or nobody has streamed it for a while."""
         before = slot.before
-        if before is None or not before.covered_us:
-            return
-        ours_us = (time.time_ns() // 1000 - slot.taken_ms * 1000) * self._clock.speed
-        age_us = self._clock.now_us() - ours_us - before.covered_us  # when it came to us
-        if before.worker != self.name and age_us <= FRESH_US * self._clock.speed:
-            slot.before = None  # it is handed over in good order
+        if before is None:
             return
         told = self._told.setdefault(number, set())
         for instrument, held in slot.held.items():

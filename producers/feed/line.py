@@ -64,6 +64,11 @@ class Line:
                 return
         self._interruptions.append(Interruption(known, since_us, reason))
 
+    def covered_us(self, tokens: Iterable[int]) -> int:
+        """Market time up to which nothing of these is missing in Kafka, or what is missing is told there."""
+        waits = self._routes.waits_since(tokens)
+        return self._writer.covered_us if waits is None else min(waits, self._writer.covered_us)
+
     def not_taken(self, batch: TickBatch) -> None:
         """Kafka did not take a batch: its instruments are interrupted."""
         names = {batch.names[place] for place in set(batch.instrument.tolist())}

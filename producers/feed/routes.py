@@ -45,9 +45,16 @@ class Routes:
 
     def interrupted(self, tokens: Iterable[int], since_us: int) -> None:
         """These tokens were covered only up to ``since_us``: their next tick says so."""
-        rows = np.flatnonzero(np.isin(self._tokens, np.fromiter(tokens, np.uint32)) & (self._resumed == 0))
-        self._resumed[rows] = since_us
+        mine = np.isin(self._tokens, np.fromiter(tokens, np.uint32))
+        self._resumed[mine & ((self._resumed == 0) | (self._resumed > since_us))] = since_us
         self._any_resumed = bool(self._resumed.any())
+
+    def waits_since(self, tokens: Iterable[int]) -> int | None:
+        """The earliest time up to which one of these was covered whose next tick has not said so yet."""
+        if not self._any_resumed:
+            return None
+        waiting = self._resumed[np.isin(self._tokens, np.fromiter(tokens, np.uint32)) & (self._resumed != 0)]
+        return int(waiting.min()) if len(waiting) else None
 
     def inherit(self, before: Routes) -> None:
         """Takes over what the table before knew to be interrupted."""

@@ -141,7 +141,9 @@ class Worker:
         lines = [line for name, line in self._lines.items() if name in named]
         state, detail = self._state(number, slot, lines)
         if state in ("streaming", "refused"):
-            slot.covered_us = max(slot.covered_us, self._writer.covered_us if lines else self._clock.now_us())
+            tokens = [held.subscription.token for held in slot.held.values()]
+            covered = min((line.covered_us(tokens) for line in lines), default=self._clock.now_us())
+            slot.covered_us = max(slot.covered_us, covered)
         partitions = {held.subscription.partition for held in slot.held.values()}
         return FeedStatus(
             slot=number,

@@ -57,6 +57,17 @@ def test_the_first_tick_after_an_interruption_says_so_and_the_mark_outlives_a_ne
     assert batch.resumed_us.tolist() == [0, 0, 55]
 
 
+def test_until_the_mark_is_on_its_way_its_instrument_is_covered_no_further() -> None:
+    routes = routes_of(3, 1)
+    tokens = [0 << 8 | 1, 1 << 8 | 1]
+    assert routes.waits_since(tokens) is None
+    routes.interrupted(tokens, 77)
+    routes.interrupted(tokens[:1], 55)  # told later, and of an earlier time: a batch that Kafka did not take
+    assert [routes.waits_since(some) for some in (tokens, tokens[1:], [2 << 8 | 1], [])] == [55, 77, None, None]
+    list(routes.split(decode(frame(tokens[:1]), NOW), NOW))
+    assert routes.waits_since(tokens) == 77
+
+
 def test_a_small_batch_names_only_what_it_holds() -> None:
     routes = routes_of(100, 1)
     ((_, batch),) = routes.split(decode(frame([42 << 8 | 1]), NOW), NOW)

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.fleet import (
+    Algo,
+    AlgoEvent,
+    AlgoRequest,
+    AlgoState,
+    Command,
+    Heartbeat,
+    JoinRequest,
+    LogLine,
+    Node,
+    Package,
+    Signal,
+    Task,
+)
 from schemas.market import (
     Candle,
     DeadLetter,
@@ -14,16 +29,20 @@ from schemas.market import (
     Instrument,
     Subscription,
 )
+from schemas.orders import OrderIntent
 from schemas.ticks import TickBatch
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+YEAR_MS = 365 * DAY_MS
 COMPACTED = 0  # as ``kept_ms``: the last record of each key is kept for ever
+FOREVER = -1  # as ``kept_ms``: every record is kept
+PACKAGE_BYTES = 4 << 20  # the largest package of an algo
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic and its contract. ``kept_ms`` 0 means compacted. ``partitions`` 0 means the platform's setting."""
+    """A topic and its contract. ``partitions`` 0 means the platform's setting; ``more`` are further Kafka settings."""
 
     name: str
     key: str
@@ -33,6 +52,7 @@ class Topic:
     read_by: str
     partitions: int = 0
     has_dead_letters: bool = False
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def config(self) -> dict[str, str]:
@@ -42,8 +62,9 @@ class Topic:
                 "cleanup.policy": "compact",
                 "min.cleanable.dirty.ratio": "0.1",
                 "segment.ms": str(HOUR_MS),
+                **self.more,
             }
-        return {"cleanup.policy": "delete", "retention.ms": str(self.kept_ms)}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.kept_ms), **self.more}
 
     @property
     def dead_letters(self) -> Topic:
@@ -82,7 +103,30 @@ TICKS = Topic(
 FEED_GAPS = Topic("feed-gaps", "(partition)", FeedGap, 30 * DAY_MS, "feed workers", "console, a person")
 CANDLES = Topic("candles", "instrument", Candle, 30 * DAY_MS, "candles", "algos, console")
 
-DECLARED = (INSTRUMENTS, SUBSCRIPTIONS, FEED_POOLS, FEED_STATUS, TICKS, FEED_GAPS, CANDLES)
+NODE_REQUESTS = Topic("node-requests", "node", JoinRequest, DAY_MS, "node agents", "fleet", 1)
+NODES = Topic("nodes", "node", Node, COMPACTED, "fleet, console", "fleet, console, node agents", 1)
+HEARTBEATS = Topic(
+    "heartbeats", "node", Heartbeat, 7 * DAY_MS, "node agents", "fleet, console", 1,
+    more={"message.timestamp.type": "LogAppendTime"},  # Kafka's own time: it shows how wrong a node's clock is
+)  # fmt: skip
+PACKAGES = Topic(
+    "packages", "sha256", Package, COMPACTED, "console, CLI", "node agents", 1,
+    more={"max.message.bytes": str(PACKAGE_BYTES + 65536)},
+)  # fmt: skip
+ALGOS = Topic("algos", "name", Algo, COMPACTED, "console, CLI", "console, fleet", 1)
+TASKS = Topic("tasks", "task", Task, COMPACTED, "console, fleet", "console, fleet", 1)
+COMMANDS = Topic("commands", "node", Command, 30 * DAY_MS, "console, fleet, risk", "node agents, fleet, console", 1)
+ALGO_REQUESTS = Topic("algo-requests", "task", AlgoRequest, 30 * DAY_MS, "algos", "fleet", 1, has_dead_letters=True)
+ALGO_EVENTS = Topic("algo-events", "task", AlgoEvent, YEAR_MS, "node agents", "fleet, console", 1)
+ALGO_LOGS = Topic("algo-logs", "task", LogLine, 7 * DAY_MS, "node agents", "console, CLI")
+SIGNALS = Topic("signals", "name", Signal, 7 * DAY_MS, "algos", "algos, console")
+ALGO_STATE = Topic("algo-state", "run/instrument", AlgoState, COMPACTED, "algos", "algos")
+ORDER_INTENTS = Topic("order-intents", "account", OrderIntent, FOREVER, "algos, console", "risk")
+
+MARKET = (INSTRUMENTS, SUBSCRIPTIONS, FEED_POOLS, FEED_STATUS, TICKS, FEED_GAPS, CANDLES)
+FLEET = (NODE_REQUESTS, NODES, HEARTBEATS, PACKAGES, ALGOS, TASKS, COMMANDS, ALGO_EVENTS, ALGO_LOGS)
+ALGO = (ALGO_REQUESTS, SIGNALS, ALGO_STATE, ORDER_INTENTS)
+DECLARED = MARKET + FLEET + ALGO
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for declared in DECLARED

@@ -15,6 +15,7 @@ Trading = Literal["paper", "live"]
 EventKind = Literal[
     "accepted", "refused", "done", "failed",  # the fate of a command, which ``command`` names
     "started", "adopted", "exited", "stopped", "crash-loop", "lease-lost",  # the life of a task
+    "missed",  # the fleet's own word: a schedule's start or stop that could not be done
 ]  # fmt: skip
 
 

@@ -38,6 +38,7 @@ YEAR_MS = 365 * DAY_MS
 COMPACTED = 0  # as ``kept_ms``: the last record of each key is kept for ever
 FOREVER = -1  # as ``kept_ms``: every record is kept
 PACKAGE_BYTES = 4 << 20  # the largest package of an algo
+LOG_TIME = {"message.timestamp.type": "LogAppendTime"}  # Kafka's own: many computers write, whose clocks may be wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +105,22 @@ FEED_GAPS = Topic("feed-gaps", "(partition)", FeedGap, 30 * DAY_MS, "feed worker
 CANDLES = Topic("candles", "instrument", Candle, 30 * DAY_MS, "candles", "algos, console")
 
 NODE_REQUESTS = Topic("node-requests", "node", JoinRequest, DAY_MS, "node agents", "fleet", 1)
-NODES = Topic("nodes", "node", Node, COMPACTED, "fleet, console", "fleet, console, node agents", 1)
+NODES = Topic("nodes", "node", Node, COMPACTED, "fleet, console", "fleet, console, node agents", 1, more=LOG_TIME)
 HEARTBEATS = Topic(
     "heartbeats", "node", Heartbeat, 7 * DAY_MS, "node agents", "fleet, console", 1,
-    more={"message.timestamp.type": "LogAppendTime"},  # Kafka's own time: it shows how wrong a node's clock is
+    more=LOG_TIME,  # it shows how wrong a node's clock is
 )  # fmt: skip
 PACKAGES = Topic(
     "packages", "sha256", Package, COMPACTED, "console, CLI", "node agents", 1,
     more={"max.message.bytes": str(PACKAGE_BYTES + 65536)},
 )  # fmt: skip
-ALGOS = Topic("algos", "name", Algo, COMPACTED, "console, CLI", "console, fleet", 1)
-TASKS = Topic("tasks", "task", Task, COMPACTED, "console, fleet", "console, fleet", 1)
-COMMANDS = Topic("commands", "node", Command, 30 * DAY_MS, "console, fleet, risk", "node agents, fleet, console", 1)
+ALGOS = Topic("algos", "name", Algo, COMPACTED, "console, CLI", "console, fleet", 1, more=LOG_TIME)
+TASKS = Topic("tasks", "task", Task, COMPACTED, "console, fleet", "console, fleet", 1, more=LOG_TIME)
+COMMANDS = Topic(
+    "commands", "node", Command, 30 * DAY_MS, "console, fleet, risk", "node agents, fleet, console", 1, more=LOG_TIME
+)
 ALGO_REQUESTS = Topic("algo-requests", "task", AlgoRequest, 30 * DAY_MS, "algos", "fleet", 1, has_dead_letters=True)
-ALGO_EVENTS = Topic("algo-events", "task", AlgoEvent, YEAR_MS, "node agents", "fleet, console", 1)
+ALGO_EVENTS = Topic("algo-events", "task", AlgoEvent, YEAR_MS, "node agents", "fleet, console", 1, more=LOG_TIME)
 ALGO_LOGS = Topic("algo-logs", "task", LogLine, 7 * DAY_MS, "node agents", "console, CLI")
 SIGNALS = Topic("signals", "name", Signal, 7 * DAY_MS, "algos", "algos, console")
 ALGO_STATE = Topic("algo-state", "run/instrument", AlgoState, COMPACTED, "algos", "algos")

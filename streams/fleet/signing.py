@@ -43,7 +43,9 @@ def control_key(home: Path) -> Ed25519PrivateKey:
     try:
         return Ed25519PrivateKey.from_private_bytes(path.read_bytes())
     except ValueError:
-        raise UserError(f"{path} does not hold a control key: restore it, or remove it and join all nodes anew.") from None
+        raise UserError(
+            f"{path} does not hold a control key: restore it, or remove it and join all nodes anew."
+        ) from None
 
 
 def trust_of(key: Ed25519PrivateKey) -> str:

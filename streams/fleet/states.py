@@ -70,7 +70,7 @@ def reported(state: FleetState, entry: TaskEntry) -> str:
     """What the task's node said last of it: a state of its heartbeat, or of a later event; empty for nothing."""
     node = state.nodes.get(node_of(entry))
     beat, life = node.heartbeat if node else None, entry.life
-    if beat is not None and (life is None or beat.at_us >= life.own_us):
+    if beat is not None and (life is None or beat.at_us > life.own_us):
         return beat.tasks.get(entry.task) or (life.kind if life and life.kind in ENDED else "")
     if life is None:
         return ""

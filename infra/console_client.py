@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,14 +18,33 @@ def call(method: str, path: str, **arguments: Any) -> Any:
     try:
         answer = httpx.request(method, f"{address}/api{path}", timeout=60, **arguments)
     except httpx.TransportError as error:
-        raise UserError(
-            f"The console at {address} does not answer ({type(error).__name__}); "
-            "start the platform with `./portfolio up`."
-        ) from error
-    if answer.is_success:
-        return answer.json()
+        raise _silent(address, error) from error
+    if not answer.is_success:
+        raise UserError(_sentence(answer))
+    return answer.json()
+
+
+def stream(path: str, **arguments: Any) -> Iterator[Any]:
+    """The JSON of each server-sent event, for as long as they come. UserError as above, and when the stream breaks."""
+    address = settings().console_url
     try:
-        sentence = str(answer.json()["error"])
+        with httpx.stream("GET", f"{address}/api{path}", timeout=httpx.Timeout(10, read=30), **arguments) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise UserError(_sentence(answer))
+            yield from (json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: "))
+    except httpx.TransportError as error:
+        raise _silent(address, error) from error
+
+
+def _silent(address: str, error: Exception) -> UserError:
+    return UserError(
+        f"The console at {address} does not answer ({type(error).__name__}); start the platform with `./portfolio up`."
+    )
+
+
+def _sentence(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"])
     except (ValueError, KeyError, TypeError):
-        sentence = f"The console answered with status {answer.status_code}."
-    raise UserError(sentence)
+        return f"The console answered with status {answer.status_code}."

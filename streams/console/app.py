@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import structlog
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi_offline import FastAPIOffline
@@ -21,20 +21,25 @@ from infra.errors import UserError
 from infra.settings import Settings, settings
 from streams.console import models
 from streams.console.candles import read_candles
-from streams.console.errors import ApiError, UnavailableError
+from streams.console.errors import ApiError
 from streams.console.feed_view import feed_rows, feed_view, instruments_view, workers_view
+from streams.console.fleet_routes import router as fleet_routes
 from streams.console.health import health_view
 from streams.console.market_view import market_view
+from streams.console.serving import Any_, Ready
 from streams.console.state import Console
+from streams.fleet.errors import ConflictError, RequestError, UnknownNameError
 from streams.prices.instruments import AmbiguousInstrumentError, UnknownInstrumentError
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 MARKET_EVERY_S = 1.0
 log = structlog.get_logger(process="console")
 DESCRIPTION = """
-See and steer the platform: what is traded, what is streamed and by whom, candles, and the market now.
+See and steer the platform: what is traded, what is streamed and by whom, candles, the market now; and the algos: the
+nodes that run them, what runs where, what it prints.
 
-Every error is `{"error": "<one sentence>"}`. The same is on the command line: `./portfolio feed`, `watch`, `candles`.
+Every error is `{"error": "<one sentence>"}`. The same is on the command line: `./portfolio feed`, `watch`, `candles`,
+`node`, `algo`. A change of nodes or runs answers with its commands' ids; `/api/commands/{id}` tells what became of it.
 """
 _ERRORS: dict[int | str, dict[str, Any]] = {
     422: {"model": models.Error, "description": "a field is missing or of the wrong form"},
@@ -74,24 +79,8 @@ def create_app(of: Settings | None = None) -> FastAPI:
     _platform_routes(app)
     _feed_routes(app)
     _market_routes(app)
+    app.include_router(fleet_routes)
     return app
-
-
-def _console(request: Request) -> Console:
-    console: Console = request.app.state.console
-    return console
-
-
-def _ready(request: Request) -> Console:
-    console = _console(request)
-    if not console.ready:
-        reason = console.follower.problem or "The console is still reading its topics; ask again in a moment."
-        raise UnavailableError(reason)
-    return console
-
-
-Any_ = Annotated[Console, Depends(_console)]
-Ready = Annotated[Console, Depends(_ready)]
 
 
 def _platform_routes(app: FastAPI) -> None:
@@ -178,9 +167,11 @@ async def _local_only(request: Request, answer: Callable[[Request], Awaitable[Re
 async def _user_error(_: Request, error: Exception) -> Response:
     if isinstance(error, ApiError):
         return _sentence(error.status, str(error))
-    if isinstance(error, UnknownInstrumentError):
-        return _sentence(404, str(error))
-    return _sentence(409 if isinstance(error, AmbiguousInstrumentError) else 503, str(error))
+    statuses = {
+        UnknownInstrumentError: 404, AmbiguousInstrumentError: 409,
+        UnknownNameError: 404, ConflictError: 409, RequestError: 400,
+    }  # fmt: skip
+    return _sentence(next((status for kind, status in statuses.items() if isinstance(error, kind)), 503), str(error))
 
 
 async def _validation_error(_: Request, error: Exception) -> Response:

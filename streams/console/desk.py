@@ -5,21 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
-
-from confluent_kafka import KafkaException, Message, Producer
 
 from infra import kafka
 from infra.settings import Settings
 from schemas.codec import encode
 from schemas.market import FeedPool, Mode
-from schemas.topics import FEED_POOLS, SUBSCRIPTIONS, TICKS, Topic
-from streams.console.errors import DoesNotFitError, NotFoundError, UnavailableError
+from schemas.topics import FEED_POOLS, SUBSCRIPTIONS, TICKS
+from streams.console.errors import DoesNotFitError, NotFoundError
 from streams.console.feed import FeedState
 from streams.console.plan import Layout, Plan, Write, plan_add, plan_remove
+from streams.console.writing import LogWriter
 from streams.prices.follow import Follower
 
-PATIENCE_S = 10.0
 KITE_CONNECTIONS = 3
 _MOVES = 5  # how often a removal follows an instrument that is just being moved to another slot
 
@@ -32,7 +29,7 @@ class FeedDesk:
         self._follower = follower
         self._settings = of
         self._one = threading.Lock()
-        self._producer: Producer | None = None
+        self._writer = LogWriter(of, follower)
 
     def layout(self) -> Layout:
         """How the feed is cut now. Call it under the follower's lock."""
@@ -51,6 +48,17 @@ class FeedDesk:
                 plan = plan_add(self._state, wanted, mode, self.layout())
             self._write_slots(plan.writes)
             return plan
+
+    def full_names(self, names: Sequence[str]) -> list[str]:
+        """Each instrument's full name, once. UnknownInstrumentError or AmbiguousInstrumentError when one has none."""
+        with self._follower.lock:
+            return list(dict.fromkeys(self._state.book.find(name).instrument for name in names))
+
+    def ensure(self, instruments: Sequence[str]) -> list[str]:
+        """Subscribes those that are not; the others keep their mode. Returns the new ones; raises as ``add``."""
+        with self._follower.lock:
+            missing = [name for name in instruments if name not in self._state.places]
+        return self.add(missing, "full").added if missing else []
 
     def remove(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
         """Unsubscribes; returns the removed ones and those that were not subscribed.
@@ -89,7 +97,7 @@ class FeedDesk:
                     f"{elsewhere} (set PORTFOLIO_KITE_CONNECTIONS if your key has more)."
                 )
             pool = chosen.feed_pool
-            self._write([(FEED_POOLS, 0, pool, encode(FeedPool(pool, workers)))])
+            self._writer.write([(FEED_POOLS, 0, pool, encode(FeedPool(pool, workers)))])
 
     def _meant(self, text: str) -> str:
         """What is subscribed may have left the list of instruments: its full name still removes it."""
@@ -100,45 +108,5 @@ class FeedDesk:
         return subscribed[0] if len(subscribed) == 1 else self._state.book.find(text).instrument
 
     def _write_slots(self, writes: Sequence[Write]) -> None:
-        self._write([(SUBSCRIPTIONS, w.slot, w.instrument, encode(w.record) if w.record else None) for w in writes])
-
-    def _write(self, records: Sequence[tuple[Topic, int, str, bytes | None]]) -> None:
-        """Writes, waits for the acknowledgements, then until this process's own fold has seen them."""
-        if not records:
-            return
-        ends: dict[tuple[str, int], int] = {}
-        failed: list[str] = []
-
-        def note(error: Any, message: Message) -> None:
-            if error:
-                failed.append(error.str())
-            else:
-                at = (str(message.topic()), int(message.partition() or 0))
-                ends[at] = max(ends.get(at, -1), int(message.offset() or 0))
-
-        topics = {topic.name: topic for topic, *_ in records}
-        self._send(records, note, failed)
-        if failed:
-            raise UnavailableError(f"Kafka did not take the change ({failed[0]}); see `./portfolio status`.")
-        for (name, partition), offset in ends.items():
-            if not self._follower.wait_seen(topics[name], partition, offset, PATIENCE_S):
-                raise UnavailableError(
-                    "The change is written, but the console has not read it back yet; look again soon."
-                )
-
-    def _send(self, records: Sequence[tuple[Topic, int, str, bytes | None]], note: Any, failed: list[str]) -> None:
-        to = self._producer  # compared with None: a producer is falsy while its queue is empty
-        if to is None:
-            to = kafka.producer(self._settings, {"delivery.timeout.ms": int(PATIENCE_S * 1000)})
-        try:
-            for topic, partition, key, value in records:
-                to.produce(topic.name, value, key.encode(), partition=partition, on_delivery=note)
-                to.poll(0)
-            if to.flush(PATIENCE_S + 2):
-                failed.append("no answer in time")
-        except (KafkaException, BufferError) as error:
-            failed.append(str(error))
-        if failed:  # nothing may be written later, when the person has long been told that it failed
-            to.purge()
-            to.flush(1)
-        self._producer = None if failed else to
+        values = [(w, encode(w.record) if w.record else None) for w in writes]
+        self._writer.write([(SUBSCRIPTIONS, w.slot, w.instrument, value) for w, value in values])

@@ -21,6 +21,12 @@ class DoesNotFitError(ApiError):
     status = 409
 
 
+class TooLargeError(ApiError):
+    """The body is larger than what it is for may be (413)."""
+
+    status = 413
+
+
 class UnavailableError(ApiError):
     """A server that is needed does not answer now (503)."""
 

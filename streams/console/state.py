@@ -12,9 +12,14 @@ from infra.settings import Settings
 from schemas.calendar import calendar_of
 from schemas.topics import FEED_POOLS, FEED_STATUS, INSTRUMENTS, SUBSCRIPTIONS
 from streams.archive.reader import CandleReader
+from streams.console.algo_desk import AlgoDesk
 from streams.console.desk import FeedDesk
 from streams.console.feed import FeedState
+from streams.console.fleet_state import FleetLog
 from streams.console.probes import Probes
+from streams.console.writing import LogWriter
+from streams.fleet.desk import FleetDesk
+from streams.fleet.signing import Signer, control_key
 from streams.prices.follow import Follower
 from streams.prices.reader import LivePrices
 
@@ -29,12 +34,17 @@ class Console:
         self.feed = FeedState()
         self.follower = Follower("feed", [INSTRUMENTS, SUBSCRIPTIONS, FEED_STATUS, FEED_POOLS], self._take, of)
         self.desk = FeedDesk(self.feed, self.follower, of)
+        self.fleet = FleetLog(of)
+        writer = LogWriter(of, self.fleet.follower)
+        self.fleet_desk = FleetDesk(lambda: self.fleet.state, writer.write, Signer("console", control_key(of.home)))
+        self.algo_desk = AlgoDesk(self.fleet, self.fleet_desk, self.desk, writer)
         self.probes = Probes(of)
         self._archive: CandleReader | None = None
 
     def start(self) -> None:
         """Begins to read and to ask."""
         self.follower.start()
+        self.fleet.follower.start()
         self.prices.start()
         self.probes.start()
 
@@ -42,6 +52,7 @@ class Console:
         """Ends all threads."""
         self.probes.stop()
         self.prices.stop()
+        self.fleet.follower.stop()
         self.follower.stop()
 
     @property
@@ -59,7 +70,12 @@ class Console:
     @property
     def ready(self) -> bool:
         """Whether the topics were read to their end once."""
-        return self.follower.caught_up.is_set()
+        return self.follower.caught_up.is_set() and self.fleet.follower.caught_up.is_set()
+
+    @property
+    def problem(self) -> str:
+        """One sentence while the log cannot be read."""
+        return self.follower.problem or self.fleet.follower.problem
 
     def market_time(self, market_us: int) -> str:
         """A market time for people: ISO, in the exchange's zone."""

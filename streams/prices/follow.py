@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -28,8 +28,8 @@ log = structlog.get_logger(process="follow")
 class Follower:
     """Keeps a fold of some topics up to date. ``take`` is called for each message under ``lock``.
 
-    ``rewind_s``: None reads the topics from their start, else from that long before now. ``every_second`` is
-    called about once a second under the lock, once the end of the topics was reached.
+    ``rewind_s``: None reads the topics from their start, else from that long before now; a mapping says it for some
+    topics by name. ``every_second`` is called about once a second under the lock, once the topics' end was reached.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Follower:
         take: Callable[[Message], None],
         of: Settings | None = None,
         *,
-        rewind_s: float | None = None,
+        rewind_s: float | Mapping[str, float] | None = None,
         every_second: Callable[[], None] | None = None,
     ) -> None:
         self.lock = threading.Lock()
@@ -83,7 +83,7 @@ class Follower:
     def _follow(self) -> None:
         more: dict[str, Any] = {
             "enable.partition.eof": True,
-            "auto.offset.reset": "earliest" if self._rewind_s is None else "latest",
+            "auto.offset.reset": "latest" if isinstance(self._rewind_s, (int, float)) else "earliest",
             "fetch.wait.max.ms": 100,
         }
         reader = kafka.consumer("follower", self._settings, more)
@@ -103,17 +103,29 @@ class Follower:
             if there.error is not None:
                 raise UserError(f"topic {topic.name} is not there ({there.error.str()}).")
             start += [TopicPartition(topic.name, p) for p in sorted(there.partitions)]
-        if self._rewind_s is None:
-            chosen = [TopicPartition(at.topic, at.partition, OFFSET_BEGINNING) for at in start]
-        else:
-            since = int((time.time() - self._rewind_s) * 1000)
-            times = [TopicPartition(at.topic, at.partition, since) for at in start]
-            chosen = reader.offsets_for_times(times, timeout=10) if self._rewind_s else start
-            for at in chosen:
-                at.offset = at.offset if self._rewind_s and at.offset >= 0 else OFFSET_END
+        chosen = [TopicPartition(at.topic, at.partition, OFFSET_BEGINNING) for at in start if self._rewind(at) is None]
+        if recent := [at for at in start if self._rewind(at) is not None]:
+            chosen += self._recent(reader, recent)
         for at in chosen:
             at.offset = self._next.get((at.topic, at.partition), at.offset)
         return chosen
+
+    def _rewind(self, at: TopicPartition) -> float | None:
+        return self._rewind_s.get(at.topic) if isinstance(self._rewind_s, Mapping) else self._rewind_s
+
+    def _recent(self, reader: Consumer, wanted: list[TopicPartition]) -> list[TopicPartition]:
+        """Each partition's first offset within its time, or its end when nothing is as young."""
+        fresh = [at for at in wanted if not self._rewind(at)]
+        for at in fresh:
+            at.offset = OFFSET_END
+        since = {(at.topic, at.partition): time.time() - (self._rewind(at) or 0) for at in wanted if at not in fresh}
+        # the ends are asked first: what is written between the two questions is read, not passed over
+        ends = {where: reader.get_watermark_offsets(TopicPartition(*where), timeout=10)[1] for where in since}
+        times = [TopicPartition(*where, int(at_s * 1000)) for where, at_s in since.items()]
+        found = reader.offsets_for_times(times, timeout=10) if times else []
+        for at in found:
+            at.offset = at.offset if at.offset >= 0 else ends[at.topic, at.partition]
+        return fresh + found
 
     def _read(self, reader: Consumer, behind: set[tuple[str, int]]) -> None:
         due = 0.0

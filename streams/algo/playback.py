@@ -1,0 +1,57 @@
+"""An algo on a list of events, without anything around it: how an author tests one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from schemas.fleet import Signal
+from schemas.market import Candle
+from schemas.ticks import TickBatch
+from streams.algo.base import Algo
+from streams.algo.definition import definition_of
+from streams.algo.engine import Engine
+from streams.algo.events import Event, Heard, Minute, Record, Run, Ticks
+from streams.algo.params import Value, read_settings
+
+Given = TickBatch | Candle | Signal
+
+
+def replay(
+    made: type[Algo], happened: Iterable[Given], *, instruments: Sequence[str], history: Iterable[Candle] = (),
+    may_command: bool = False, **settings: Value,
+) -> list[Record]:  # fmt: skip
+    """The orders, signals and requests that come of what happened, in order.
+
+    ``happened``: batches of ticks, complete one-minute candles and signals as they came; ``history``: candles of
+    before, which fill the windows. AssertionError with the trace of the first callback that raised, if one did.
+    """
+    definition = definition_of(made)
+    engine = Engine(definition, Run(may_command=may_command), read_settings(definition.parameters, settings))
+    past = list(history)
+    for group in definition.groups(instruments):
+        engine.add(group, upto={"candles/0": len(past)})
+    for offset, candle in enumerate(past):
+        engine.recall(Minute("candles/0", offset, candle))
+    outcomes = [unit.start(0) for unit in engine.units.values()]
+    for event in events_of(happened, len(past)):
+        outcomes += engine.feed(event)
+        if engine.end:
+            break
+    for note in (note for outcome in outcomes for note in outcome.notes if note.level == "error"):
+        raise AssertionError(note.text)
+    return [record for outcome in outcomes for record in outcome.records]
+
+
+def events_of(happened: Iterable[Given], candles: int = 0) -> Iterable[Event]:
+    """Events with places as a log of one partition a topic would give them; ``candles`` lie there already."""
+    ticks = signals = 0
+    for given in happened:
+        if isinstance(given, TickBatch):
+            yield Ticks("ticks/0", ticks, given)
+            ticks += 1
+        elif isinstance(given, Candle):
+            yield Minute("candles/0", candles, given)
+            candles += 1
+        else:
+            yield Heard("signals/0", signals, given)
+            signals += 1

@@ -95,11 +95,15 @@ def end_offsets(topic: str, partitions: Iterable[int], by: AdminClient | None = 
 
 
 def read_compacted(
-    topic: Topic, partitions: Iterable[int] | None = None, of: Settings | None = None, timeout_s: float = 30
+    topic: Topic,
+    partitions: Iterable[int] | None = None,
+    of: Settings | None = None,
+    timeout_s: float = 30,
+    config: Mapping[str, Any] | None = None,
 ) -> Iterable[Message]:
     """Every message of these partitions (all by default) from the first to the last there is now, tombstones too."""
     chosen = of or settings()
-    reader = consumer("reader", chosen, {"enable.partition.eof": True})
+    reader = consumer("reader", chosen, {"enable.partition.eof": True, **(config or {})})
     try:
         wanted = range(partitions_of(topic, chosen)) if partitions is None else list(partitions)
         spans = {p: reader.get_watermark_offsets(TopicPartition(topic.name, p), timeout=timeout_s) for p in wanted}

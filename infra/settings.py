@@ -126,6 +126,10 @@ class Settings(BaseSettings):
         return self.port_base + 66
 
     @property
+    def node_port(self) -> int:
+        return self.port_base + 68
+
+    @property
     def feed_metrics_port(self) -> int:
         """The first of the feed workers' metrics ports; worker n has this one plus n."""
         return self.port_base + 100

@@ -59,6 +59,10 @@ def signed_bytes(command: Command) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+class ExpiredError(RefusedError):
+    """One that was good once."""
+
+
 class Signer:
     """Makes the commands of one process. ``name`` tells it apart from all others, so its sequence only grows."""
 
@@ -107,6 +111,6 @@ class Checker:
         self.last[command.signer] = command.sequence  # expired or not: it is never obeyed later
         skew = int(SKEW_S * 1e6)
         if now_us > command.expires_us + skew:
-            raise RefusedError(f"the command expired {(now_us - command.expires_us) / 1e6:.0f} s ago")
+            raise ExpiredError(f"the command expired {(now_us - command.expires_us) / 1e6:.0f} s ago")
         if now_us < command.issued_us - skew:
             raise RefusedError(f"the command was issued {(command.issued_us - now_us) / 1e6:.0f} s in the future")

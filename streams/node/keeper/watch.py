@@ -1,0 +1,241 @@
+"""The keeper's loop: from the algo's start to the end of its last descendant."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+
+from streams.node.keeper import child, tree
+from streams.node.keeper.lines import Log, Splitter
+
+TYPE_CHECKING = False  # importing typing costs a megabyte
+if TYPE_CHECKING:
+    from typing import Any
+
+LOOK_S = 0.25  # how often the tree is looked at
+QUICK_LOOK_S = 0.05  # while it is near its share of the processor
+CHUNK = 65536
+READ_PER_LOOK = 1 << 20  # an algo that prints more than this in a look has to wait
+LEASE_EVERY_S = 1.0
+
+
+def now_us() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1000
+
+
+def since_boot_s() -> float:
+    """A clock that nobody sets and that goes on while the computer sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def write_whole(path: str, content: dict[str, Any]) -> None:
+    """Replaces a file in one step: nobody reads half of it, whatever is killed."""
+    fresh = f"{path}.{os.getpid()}"
+    with open(fresh, "w", encoding="utf-8") as file:  # noqa: PTH123
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)  # noqa: PTH105
+
+
+class Keeper:
+    """One algo's process and all that comes of it. ``spec`` is the task's ``launch.json``."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self._spec = spec
+        self._status: dict[str, Any] = {
+            "launch": spec["launch"], "keeper": os.getpid(), "pid": 0, "started_us": now_us(),
+            "ended_us": 0, "code": 0, "cause": "", "detail": "", "last": "",
+        }  # fmt: skip
+        self._log = Log(".")
+        self._tree = tree.Tree(os.getpid())
+        self._pipes: dict[int, tuple[str, Splitter]] = {}
+        self._stop_asked = False
+        self._kill_at = 0.0  # when TERM has had its time
+        self._lease = Lease(spec["lease"], spec["lease_s"]) if spec["lease"] else None
+        self._share = Share(spec["cpu"])
+
+    def run(self) -> None:
+        """Until no descendant is left; ``status.json`` then says how it ended."""
+        signal.signal(signal.SIGTERM, self._asked)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        wake, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        child.become_subreaper()
+        self._start()
+        poll = select.poll()
+        for fd in (wake, *self._pipes):
+            poll.register(fd, select.POLLIN)
+        self._watch(poll, wake)
+        tree.end_all(self._tree, self._reaper)
+        for fd in list(self._pipes):
+            self._drain(fd, CHUNK * 16)
+        self._finish()
+
+    def _start(self) -> None:
+        out, out_of = os.pipe2(os.O_CLOEXEC)
+        err, err_of = os.pipe2(os.O_CLOEXEC)
+        pid = child.start(self._spec, out_of, err_of)
+        os.close(out_of)
+        os.close(err_of)
+        for fd, source in ((out, "out"), (err, "err")):
+            os.set_blocking(fd, False)
+            self._pipes[fd] = (source, Splitter())
+        self._reaper = tree.Reaper(pid)
+        self._tell(pid=pid)
+        self._log.say(f"started, process {pid}", now_us())
+
+    def _watch(self, poll: select.poll, wake: int) -> None:
+        """Until the first process has ended, by itself or ended."""
+        look_at = budget = 0.0
+        while self._reaper.reap() and self._reaper.code is None:
+            now = since_boot_s()
+            if now >= look_at:
+                pause = self._look(now)
+                look_at, budget = now + pause, READ_PER_LOOK * pause / LOOK_S
+            elif budget <= 0:
+                time.sleep(max(0.0, look_at - now))
+                continue
+            for fd, _ in poll.poll(max(1.0, (look_at - since_boot_s()) * 1000)):
+                if fd == wake:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(wake, 4096)
+                elif (got := self._drain(fd, CHUNK)) is None:
+                    poll.unregister(fd)
+                else:
+                    budget -= got
+            if self._stop_asked and not self._kill_at:
+                self._terminate("stopped", "")
+
+    def _drain(self, fd: int, most: int) -> int | None:
+        """Takes what was printed to the log; how many bytes, or None at the end."""
+        source, splitter = self._pipes[fd]
+        try:
+            data = os.read(fd, most)
+        except BlockingIOError:
+            return 0
+        lines = splitter.feed(data) if data else splitter.rest()
+        if lines:
+            self._log.add(source, lines, since_boot_s(), now_us())
+        return len(data) if data else None
+
+    def _look(self, now: float) -> float:
+        """Looks at the tree; how long until the next look."""
+        seen = self._tree.scan()
+        spec = self._spec
+        if self._kill_at:
+            tree.send(seen, signal.SIGCONT)
+            if now >= self._kill_at:
+                tree.strike(seen)
+            return QUICK_LOOK_S
+        if len(seen) > spec["processes"]:
+            self._kill(seen, "processes", f"it had {len(seen)} processes; {spec['processes']} are allowed")
+        elif self._is_too_large(seen):
+            self._kill(seen, "memory", f"it used more than its {spec['memory_mb']} MB of memory")
+        elif self._lease is not None and self._lease.is_out(now):
+            out_s = spec["lease_s"]
+            self._terminate("lease", f"it trades live, and the node had not reached Kafka for {out_s:.0f} s")
+        elif self._share.keep(seen, self._reaper.cpu_s, now):
+            return QUICK_LOOK_S
+        return LOOK_S
+
+    def _is_too_large(self, seen: list[tree.Seen]) -> bool:
+        """Pages that processes share are counted once, which takes longer: only done when it seems too much."""
+        allowed: int = self._spec["memory_mb"] << 20
+        if sum(one.memory for one in seen) <= allowed:
+            return False
+        return sum(tree.own_memory(one.pid) or one.memory for one in seen) > allowed
+
+    def _kill(self, seen: list[tree.Seen], cause: str, detail: str) -> None:
+        self._status |= {"cause": cause, "detail": detail}
+        self._kill_at = since_boot_s()
+        tree.strike(seen)
+
+    def _terminate(self, cause: str, detail: str) -> None:
+        """TERM to the whole tree; KILL after the grace."""
+        self._status |= {"cause": cause, "detail": detail}
+        self._kill_at = since_boot_s() + self._grace_s()
+        seen = self._tree.scan(anew=True)
+        tree.send(seen, signal.SIGTERM)
+        tree.send(seen, signal.SIGCONT)
+
+    def _grace_s(self) -> float:
+        """What the agent asked for, or the task's own."""
+        try:
+            with open("stop.json", encoding="utf-8") as file:  # noqa: PTH123
+                asked = json.load(file)
+            return float(asked["grace_s"]) if asked["launch"] == self._spec["launch"] else self._spec["grace_s"]
+        except (OSError, ValueError, KeyError):
+            return float(self._spec["grace_s"])
+
+    def _asked(self, *_: object) -> None:
+        self._stop_asked = True
+
+    def _tell(self, **changes: Any) -> None:
+        self._status |= changes
+        write_whole("status.json", self._status)
+
+    def _finish(self) -> None:
+        code, left = self._reaper.code or 0, self._log.left_out
+        if left:
+            self._log.say(f"{left} lines were left out: it printed too many", now_us())
+        how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        why = self._status["detail"] or self._status["cause"]
+        self._log.say(f"ended with {how}" + (f": {why}" if why else ""), now_us())
+        self._tell(ended_us=now_us(), code=code, last=self._log.last_error)
+
+
+class Lease:
+    """A file that the agent touches whenever Kafka has acknowledged its heartbeat. Its time is only compared with
+    itself: it is this process's own clock that counts, which nobody sets."""
+
+    def __init__(self, path: str, length_s: float) -> None:
+        self._path, self._length_s = path, length_s
+        self._stamp, self._renewed, self._asked = -1, since_boot_s(), 0.0
+
+    def is_out(self, now: float) -> bool:
+        """Whether it was not renewed for too long."""
+        if now >= self._asked:
+            self._asked = now + LEASE_EVERY_S
+            with contextlib.suppress(OSError):
+                stamp = os.stat(self._path).st_mtime_ns  # noqa: PTH116
+                if stamp != self._stamp:
+                    self._stamp, self._renewed = stamp, now
+        return now - self._renewed > self._length_s
+
+
+class Share:
+    """Keeps a tree to its share of the processor: it is stopped for a moment when it has used more.
+
+    It has a second of its share in hand, so that one busy moment costs nothing. Control groups would be finer, but
+    few computers let an ordinary user have them.
+    """
+
+    def __init__(self, cores: float) -> None:
+        self._cores = cores
+        self._hand = cores
+        self._used = 0.0
+        self._at = since_boot_s()
+        self._stopped = False
+
+    def keep(self, seen: list[tree.Seen], ended_cpu_s: float, now: float) -> bool:
+        """Takes note of what was used since the last call; True when the next look should be soon."""
+        used = sum(one.cpu for one in seen) / tree.TICKS_S + ended_cpu_s
+        spent, self._used = max(0.0, used - self._used), max(used, self._used)
+        in_hand = min(self._cores, self._hand + self._cores * (now - self._at)) - spent
+        self._hand = max(in_hand, -self._cores)  # never stopped for much longer than a second
+        self._at = now
+        if self._hand < 0:
+            tree.send(seen, signal.SIGSTOP)
+            self._stopped = True
+        elif self._stopped:
+            tree.send(seen, signal.SIGCONT)
+            self._stopped = False
+        return self._stopped or self._hand < self._cores / 2

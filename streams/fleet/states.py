@@ -16,6 +16,7 @@ CLOCK_OFF_S = 5.0
 NEARLY_FULL = 0.95
 UNANSWERED_S = 120.0  # an accepted command that was not done by then is told as failed
 ENDED = ("exited", "stopped", "crash-loop", "lease-lost", "failed", "finished", "refused", "removed")
+SAID = {"waiting": "restarting"}  # a node's word that means something else here
 NodeState = Literal["pending", "up", "degraded", "lost", "draining", "removed"]
 Fate = Literal["requested", "accepted", "refused", "done", "failed", "expired"]
 
@@ -91,7 +92,7 @@ def task_state(state: FleetState, entry: TaskEntry, now_us: int) -> tuple[str, s
     if wanted is None:
         return _ended(entry)
     if wanted.wanted == "running":
-        return _ended(entry) if _ended_by_itself(entry) else _not_yet(state, entry, now_us)
+        return _ended(entry) if has_ended(entry) else _not_yet(state, entry, now_us)
     if wanted.wanted == "removed":
         return "removed", "", entry.wanted_us
     if wanted.schedule:
@@ -106,13 +107,15 @@ def _living(state: FleetState, entry: TaskEntry, now_us: int) -> tuple[str, str,
         return "unknown", f"node {node_of(entry)}: {reason}", node.heard_us if node else None
     if entry.wanted is None:
         return "unwanted", "it runs, but nobody asked for it", life.at_us if life else None
-    return reported(state, entry), life.reason if life else "", life.at_us if life else None
+    said = reported(state, entry)
+    return SAID.get(said, said), life.reason if life else "", life.at_us if life else None
 
 
-def _ended_by_itself(entry: TaskEntry) -> bool:
-    """Whether a task that shall run has come to an end that only a person can change."""
+def has_ended(entry: TaskEntry) -> bool:
+    """Whether a task that shall run has come to an end that only a person can change: also when it lost its lease,
+    for it may trade live, and the market went on without it."""
     life = entry.life
-    return life is not None and life.at_us > entry.wanted_us and life.kind in ("exited", "crash-loop")
+    return life is not None and life.at_us > entry.wanted_us and life.kind in ("exited", "crash-loop", "lease-lost")
 
 
 def _not_yet(state: FleetState, entry: TaskEntry, now_us: int) -> tuple[str, str, int]:

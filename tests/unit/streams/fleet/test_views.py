@@ -77,12 +77,12 @@ def test_a_lost_node_runs_nothing_that_anybody_knows_of() -> None:
         ([task(), event("started"), event("exited", exit_code=2, reason="bad file")], "failed", "bad file"),
         ([task(), event("started"), event("crash-loop", reason="5 times")], "crash-loop", "5 times"),
         ([task(), event("crash-loop"), task(at_us=NOW + 1)], "starting", ""),
-        ([task(), event("started"), event("lease-lost", reason="cut off")], "starting", ""),
+        ([task(), event("started"), event("lease-lost", reason="cut off")], "lease-lost", "cut off"),
         ([task(), event("started"), task(wanted="stopped"), event("stopped")], "stopped", ""),
         ([task(wanted="stopped", schedule="NSE session")], "scheduled", "it waits for its schedule: NSE session"),
         ([task(wanted="stopped")], "stopped", ""),
         ([event("started")], "unwanted", "it runs, but nobody asked for it"),
-        ([task(), beat(tasks={T: "restarting"})], "restarting", ""),
+        ([task(), beat(tasks={T: "waiting"})], "restarting", ""),
     ],
 )  # fmt: skip
 def test_a_task_has_a_state_and_a_reason(records: list[Any], state: str, reason: str) -> None:

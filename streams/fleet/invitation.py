@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from infra.errors import UserError
 from schemas.codec import from_json
@@ -21,13 +22,15 @@ from schemas.codec import from_json
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """An invitation. ``security``: further librdkafka settings that a client of this log needs."""
+    """An invitation. ``security``: further librdkafka settings that a client of this log needs. ``clock``: the
+    simulated market's, as in ``clock.json``; empty for the real market."""
 
     kafka: str  # bootstrap servers
     token: str  # its id
     secret: str
     trust: str
     security: dict[str, str] = field(default_factory=dict)
+    clock: dict[str, Any] = field(default_factory=dict)
 
     def to_text(self) -> str:
         """One word without signs that a shell would change."""

@@ -1,19 +1,21 @@
 """Who may join: tokens are made here, and join requests are judged.
 
 A token lets one computer in, once, until it expires. The same request again (a crash may repeat it) has the same
-answer and changes nothing. A refusal is a ``Node`` record with its reason; for a name that another node has, which that
-record would take away, it is an event in ``algo-events`` instead, whose ``command`` is the token's id.
+answer and changes nothing. A refusal is a ``Node`` record with its reason; for a name that another node has (the record
+would take it away), or that is none, it is an event in ``algo-events`` instead, whose ``command`` is the token's id.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hmac
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from infra.clock import clock_file
 from infra.postgres import connect
 from infra.settings import Settings
 from schemas.fleet import AlgoEvent, JoinRequest, Node
@@ -59,7 +61,9 @@ def make_token(
     with contextlib.closing(connect(of)) as by:
         expires_at = tokens.add(by, id_, secret_hash(secret), approve=approve, tags=tags, valid_s=valid_s, actor=actor)
     trust = trust_of(control_key(of.home))
-    invitation = Invitation(kafka or of.kafka_servers, id_, secret, trust, of.kafka_security)
+    shown = clock_file(of.home)
+    clock = json.loads(shown.read_bytes()) if of.clock == "simulated" and shown.exists() else {}
+    invitation = Invitation(kafka or of.kafka_servers, id_, secret, trust, of.kafka_security, clock)
     return MadeToken(id_, invitation.to_text(), expires_at)
 
 
@@ -84,10 +88,10 @@ def judge(request: JoinRequest, token: StoredToken | None, known: NodeEntry | No
         reason = f"there is a node {request.node} already: choose another name, or remove it first"
     if not reason and token is not None:
         return Verdict(_let_in(request, token, now_us), uses_token=True)
-    if decided is not None and decided.standing != "removed":
+    if not NAME.fullmatch(request.node) or (decided is not None and decided.standing != "removed"):
         id_ = f"join-{request.token}-{request.node}-{request.at_us}"
         return Verdict(event=AlgoEvent(id_, request.node, "", "refused", now_us, request.token, reason=reason))
-    if not NAME.fullmatch(request.node) or (decided is not None and decided.reason == reason):
+    if decided is not None and decided.reason == reason:
         return Verdict()
     return Verdict(Node(request.node, "removed", now_us, "token", list(request.tags), reason))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -54,10 +56,33 @@ def join(
     ] = "",
     tag: Tags = None,
 ) -> None:
-    """Make this computer a node and run its agent until Ctrl-C; once joined, it needs no token to come again."""
+    """Make this computer a node and run its agent until Ctrl-C. To come again, `node run` needs no token."""
     from streams.node.join import join as enter
 
-    raise typer.Exit(enter(blob, name=name, tags=_tags(tag)) or 0)
+    decided = enter(blob, name or None, _tags(tag))
+    waits = decided.standing == "pending"
+    typer.echo(
+        f"This computer is node {decided.node}"
+        + (f"; it waits for `./portfolio node approve {decided.node}` on the platform's computer." if waits else ".")
+    )
+    _become_agent()
+
+
+@app.command()
+def run() -> None:
+    """Run the agent of this computer, which joined before, until Ctrl-C."""
+    from infra.errors import UserError
+    from infra.settings import settings
+    from streams.node.identity import joined_identity
+
+    if joined_identity(settings().home) is None:
+        raise UserError("This computer has not joined: run what `./portfolio node token` prints on the platform's.")
+    _become_agent()
+
+
+def _become_agent() -> None:
+    """The agent takes this process's place: what the command line loaded would make it a third larger."""
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "streams.node"])  # noqa: S606 - no shell is meant
 
 
 @app.command("list")

@@ -33,7 +33,7 @@ def run(runner: Sequence[str] = RUNNER) -> int:
     chosen, log = settings(), set_up("node")
     folder = folder_of(chosen.home)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = _hold(folder / "lock")
+    lock = hold(folder / "lock")
     try:
         identity = identity_of(chosen)
         agent = Agent(identity, chosen, log, runner)
@@ -64,7 +64,7 @@ def _until_told(agent: Agent) -> int:
     return 0
 
 
-def _hold(path: Path) -> int:
+def hold(path: Path) -> int:
     """The lock of this home's agent. UserError when another has it."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -22,7 +22,7 @@ class AskToken(Asked):
     """A join token for one computer."""
 
     approve: bool = Field(default=False, description="let the computer in at once; else a person approves it")
-    valid_s: int = Field(default=3600, ge=60, le=30 * 86_400, strict=True, description="seconds until it expires")
+    valid_s: int = Field(default=3600, ge=1, le=30 * 86_400, strict=True, description="seconds until it expires")
     tags: list[Tag] = Field(default_factory=list, max_length=20, description="tags that the node will have")
     kafka: str = Field(
         default="", max_length=500, description="Kafka's address as the other computer reaches it; else the platform's"

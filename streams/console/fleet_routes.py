@@ -16,6 +16,7 @@ from streams.console import models as platform
 from streams.console.algo_desk import Outcome
 from streams.console.fleet_output import events, open_log
 from streams.console.fleet_package import UPLOAD, package_of
+from streams.console.fleet_tokens import token_view
 from streams.console.serving import Ready
 from streams.console.state import Console
 from streams.fleet.commands import NodeVerb
@@ -45,6 +46,12 @@ PAST = {"approve": "approved", "drain": "draining: nothing more starts there", "
 def nodes(console: Ready) -> models.Nodes:
     """Every computer that runs algos, or asked to: how it is, and what runs there."""
     return view.nodes_view(console.fleet)
+
+
+@router.post("/nodes/tokens", tags=["nodes"], responses=REFUSED)
+def token(console: Ready, asked: models.AskToken, actor: Actor = "console") -> models.Token:
+    """Make a join token for one computer: it works once, for a limited time, and is shown only now."""
+    return token_view(console, asked, actor)
 
 
 @router.get("/nodes/{node}", tags=["nodes"], responses=REFUSED | UNKNOWN)

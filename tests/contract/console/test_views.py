@@ -79,7 +79,9 @@ def test_it_describes_itself(console: httpx.Client) -> None:
     described = console.get("/api/openapi.json").json()
     assert set(described["paths"]) == {
         "/api/health", "/api/instruments", "/api/feed", "/api/feed/workers", "/api/candles", "/api/market",
-        "/api/market/stream",
+        "/api/market/stream", "/api/nodes", "/api/nodes/tokens", "/api/nodes/{node}", "/api/nodes/{node}/{verb}",
+        "/api/algos", "/api/algos/{name}", "/api/runs", "/api/runs/{run}/stop", "/api/runs/{run}/restart",
+        "/api/runs/{run}/logs", "/api/commands", "/api/commands/{id}",
     }  # fmt: skip
     for path in described["paths"].values():
         for operation in path.values():

@@ -45,6 +45,12 @@ class Settings(BaseSettings):
         default=12, ge=1, le=1000, description="partitions of a topic that has no number of its own"
     )
 
+    nodes_host: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9.:_-]*$",
+        description="this computer's name or address for nodes on others: the local Kafka then listens for them too",
+    )
+
     cassandra: str = Field(default="", description="contact points, host:port, comma-separated")
     cassandra_user: str = ""
     cassandra_password: str = ""
@@ -98,6 +104,11 @@ class Settings(BaseSettings):
         return self.port_base + 93
 
     @property
+    def kafka_nodes_port(self) -> int:
+        """The one that listens beyond loopback, when ``nodes_host`` is set."""
+        return self.port_base + 94
+
+    @property
     def cassandra_port(self) -> int:
         return self.port_base + 42
 
@@ -124,6 +135,10 @@ class Settings(BaseSettings):
     @property
     def candles_web_port(self) -> int:
         return self.port_base + 66
+
+    @property
+    def fleet_web_port(self) -> int:
+        return self.port_base + 67
 
     @property
     def node_port(self) -> int:

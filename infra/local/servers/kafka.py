@@ -1,4 +1,4 @@
-"""One Kafka broker in KRaft mode: broker and controller in one process, on loopback."""
+"""One Kafka broker in KRaft mode: broker and controller in one process, on loopback (and, if wanted, a door)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import uuid
 
 from infra.errors import UserError
+from infra.local import door
 from infra.local.jars import classpath
 from infra.local.java import java
 from infra.local.ports import is_open
@@ -21,13 +22,16 @@ LOG_LEVEL = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 def properties(settings: Settings) -> dict[str, str]:
     """The broker's configuration. Small internal topics and short waits, since it is one broker for one person."""
     broker, controller = settings.kafka_port, settings.kafka_controller_port
+    has_door = bool(door.address(settings))
+    outer = f",NODES://0.0.0.0:{settings.kafka_nodes_port}" if has_door else ""
+    advertised = f",NODES://{door.address(settings)}" if has_door else ""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "listeners": f"BROKER://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"BROKER://127.0.0.1:{broker}",
-        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"BROKER://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}{outer}",
+        "advertised.listeners": f"BROKER://127.0.0.1:{broker}{advertised}",
+        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,NODES:SASL_SSL",
         "inter.broker.listener.name": "BROKER",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": str(data_folder(settings, "kafka") / "log"),
@@ -53,6 +57,7 @@ def properties(settings: Settings) -> dict[str, str]:
         "message.max.bytes": str(8 << 20),
         "replica.fetch.max.bytes": str(8 << 20),
         "metric.reporters": "",
+        **(door.broker_settings(settings) if has_door else {}),
     }
 
 
@@ -73,6 +78,7 @@ def prepare(settings: Settings) -> None:
     folder = data_folder(settings, "kafka")
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "server.properties"
+    config.touch(mode=0o600)  # the door's password is in it
     config.write_text("".join(f"{key}={value}\n" for key, value in properties(settings).items()), encoding="utf-8")
     formatted = folder / "formatted"  # written last: without it nothing has ever been stored here
     if formatted.exists():
@@ -116,7 +122,7 @@ def furnish(settings: Settings) -> None:
 KAFKA = Server(
     name="kafka",
     title="Kafka",
-    ports=lambda s: (s.kafka_port, s.kafka_controller_port),
+    ports=lambda s: (s.kafka_port, s.kafka_controller_port, *[s.kafka_nodes_port] * bool(door.address(s))),
     outside=lambda s: s.kafka,
     prepare=prepare,
     command=command,

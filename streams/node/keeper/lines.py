@@ -77,9 +77,10 @@ class Log:
         """Opens the file, and returns the number of its last line (of the file before, if it is empty)."""
         number = max(last_number(self._path), last_number(self._path + ".1"))
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._size = os.fstat(self._file).st_size
-        if self._size and os.pread(self._file, 1, self._size - 1) != b"\n":  # a keeper was killed in the middle
-            self._size += os.write(self._file, b"\n")
+        size = os.fstat(self._file).st_size
+        start = max(0, size - 2 * LONGEST)
+        self._size = start + os.pread(self._file, size - start, start).rfind(b"\n") + 1
+        os.ftruncate(self._file, self._size)  # half a line is left when a keeper was killed in the middle of it
         return number
 
     def add(self, source: str, lines: list[bytes], now_s: float, at_us: int) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import free_port_base, portfolio
 from tests.data import CHECKOUT
+from tests.journeys import network
 from tests.wait import until
 
 
@@ -81,8 +82,12 @@ class Platform:
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """``./portfolio up --detach`` in a fresh home; everything is stopped and wiped at the end."""
+    """``./portfolio up --detach`` in a fresh home; everything is stopped and wiped at the end.
+
+    Its Kafka has a door for nodes at an address that exists while a test makes other computers (``network``).
+    """
     made = Platform(tmp_path_factory.mktemp("platform"), free_port_base())
+    (made.home / "settings.toml").write_text(f'nodes_host = "{network.HOST}"\n')
     try:
         made.run("up", "--detach")
         yield made

@@ -7,6 +7,8 @@ from typing import Literal
 from streams.console import models
 from streams.console.feed_view import worker_rows
 from streams.console.state import Console
+from streams.fleet import views
+from streams.fleet.fold import FleetState
 
 BEHIND_S = 15.0
 
@@ -29,6 +31,7 @@ def health_view(console: Console) -> models.Health:
         simulated=console.settings.clock == "simulated",
         feed=feed,
         candles=candles,
+        fleet=fleet_health(console.fleet.state, console.fleet.now_us()),
         **servers,
     )
 
@@ -57,4 +60,20 @@ def _candles_health(console: Console) -> models.CandlesHealth:
     detail = f"{lag.seconds:.0f} s behind: see `./portfolio logs candles`" if behind else ""
     return models.CandlesHealth(
         state="behind" if behind else "ok", detail=detail, lag=lag.records, lag_s=round(lag.seconds, 1)
+    )
+
+
+def fleet_health(state: FleetState, now_us: int) -> models.FleetHealth:
+    """The nodes that were let in, and the tasks that shall run."""
+    nodes = [n for n in views.node_views(state, now_us) if n.standing in ("approved", "draining")]
+    tasks = [t for t in views.task_views(state, now_us) if t.wanted == "running"]
+    troubles = [f"node {n.node} is {n.state}: {n.reason}" for n in nodes if n.state in ("lost", "degraded")]
+    troubles += [f"{t.task} is {t.state}" + f": {t.reason}" * bool(t.reason) for t in tasks if t.state != "running"]
+    return models.FleetHealth(
+        state="partly" if troubles else "ok" if nodes else "idle",
+        detail="; ".join(troubles[:5]) + f"; and {len(troubles) - 5} more" * (len(troubles) > 5),
+        nodes=len(nodes),
+        up=sum(n.state in ("up", "degraded") for n in nodes),
+        wanted=len(tasks),
+        running=sum(t.state == "running" for t in tasks),
     )

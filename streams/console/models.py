@@ -114,6 +114,17 @@ class CandlesHealth(BaseModel):
     lag_s: float | None = Field(description="the same in seconds")
 
 
+class FleetHealth(BaseModel):
+    """The nodes and what shall run on them. A computer that is away does not make the platform itself unwell."""
+
+    state: Literal["ok", "partly", "idle"] = Field(description="partly: a node is lost, or a task does not run")
+    detail: str = ""
+    nodes: int = Field(description="that were let in")
+    up: int
+    wanted: int = Field(description="tasks that shall run")
+    running: int
+
+
 class Health(BaseModel):
     """Every part's state. 200 as long as the console itself can serve."""
 
@@ -127,6 +138,7 @@ class Health(BaseModel):
     postgres: Server
     feed: FeedHealth
     candles: CandlesHealth
+    fleet: FleetHealth
 
 
 class InstrumentRow(BaseModel):

@@ -105,6 +105,12 @@ def test_an_answer_is_held_back_until_the_patience_is_over(client: Client) -> No
     assert time.monotonic() - began >= 0.2
 
 
+def test_health_counts_nodes_and_tasks(client: Client) -> None:
+    said = client.get("/api/health").json()["fleet"]
+    assert (said["state"], said["nodes"], said["up"], said["wanted"], said["running"]) == ("partly", 2, 1, 1, 1)
+    assert said["detail"].startswith("node away is lost: no heartbeat")
+
+
 REFUSED: list[tuple[str, str, Any, int, str]] = [
     ("GET", "/api/nodes/dusk", None, 404, "did you mean desk"),
     ("GET", "/api/nodes/Desk%0A", None, 400, "no name for a node"),

@@ -19,7 +19,7 @@ from streams.console.fleet_state import FleetLog
 from streams.console.writing import LogWriter
 from streams.fleet.commands import check_name, find_algo, plan_start
 from streams.fleet.desk import FleetDesk
-from streams.fleet.errors import ConflictError
+from streams.fleet.errors import ConflictError, RequestError
 from streams.fleet.states import is_live
 
 Outcome = Literal["submitted", "replaced", "unchanged"]
@@ -72,7 +72,9 @@ class AlgoDesk:
         """
         instruments = self._feed.full_names(asked.instruments)
         request = asked.model_dump(exclude={"run"}) | {"run": asked.run or "", "instruments": instruments}
-        plan_start(self._log.state, now_us=self._log.now_us(), actor=actor, **request)  # before the feed is touched
+        planned = plan_start(self._log.state, now_us=self._log.now_us(), actor=actor, **request)
+        if not all(wish.task.instruments for wish in planned):
+            raise RequestError(f"{asked.algo} needs at least one instrument, as --instruments NSE:INFY.")
         subscribed = self._feed.ensure(instruments)
         return Started(self._fleet.start(actor, **request).commands, subscribed)
 

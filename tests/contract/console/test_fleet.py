@@ -31,11 +31,12 @@ CHANGED = (NODES, PACKAGES, ALGOS, TASKS, COMMANDS)
 
 
 @pytest.fixture(scope="module")
-def desk(servers: Settings, console: httpx.Client) -> Iterator[LightNode]:
+def desk(servers: Settings, console: httpx.Client, stocks: list[str]) -> Iterator[LightNode]:
     """A node that is up."""
     with LightNode("light-desk", servers) as node:
         until(lambda: state_of(console, "light-desk") == "up")
         yield node
+    console.request("DELETE", "/api/feed", json={"instruments": stocks})
 
 
 def state_of(console: httpx.Client, node: str) -> str | None:
@@ -62,7 +63,11 @@ def submit(console: httpx.Client, name: str, archive: bytes = CROSSOVER, **query
 
 
 def start(console: httpx.Client, **asked: Any) -> httpx.Response:
-    return console.post("/api/runs", json={"nodes": ["light-desk"]} | asked, headers={"portfolio-actor": "asha"})
+    return console.post(
+        "/api/runs",
+        json={"nodes": ["light-desk"], "instruments": ["NSE:CONSOLE38"]} | asked,
+        headers={"portfolio-actor": "asha"},
+    )
 
 
 def fate(console: httpx.Client, answer: httpx.Response) -> list[tuple[str, str]]:

@@ -21,15 +21,17 @@ from tests.contract.console.conftest import until
 from tests.contract.console.light import LightNode, now_us
 from tests.contract.console.test_commands import COMMAND, run
 
+SOME = ("--instruments", "NSE:CONSOLE38")
 CROSSOVER = CHECKOUT / "streams/algo/examples/crossover.py"
 
 
 @pytest.fixture(scope="module")
-def shop(servers: Settings, console: httpx.Client) -> Iterator[LightNode]:
+def shop(servers: Settings, console: httpx.Client, stocks: list[str]) -> Iterator[LightNode]:
     """A node that is up."""
     with LightNode("light-shop", servers) as node:
         until(lambda: state_of(console) == "up")
         yield node
+    console.request("DELETE", "/api/feed", json={"instruments": stocks})
 
 
 def state_of(console: httpx.Client) -> str | None:
@@ -84,7 +86,7 @@ def test_an_algos_life(shop: LightNode, console: httpx.Client, servers: Settings
 
 def test_output_is_followed_until_ctrl_c(shop: LightNode, console: httpx.Client, servers: Settings) -> None:
     good("algo", "submit", str(CROSSOVER), "--name", "spoken")
-    good("algo", "start", "spoken", "--node", "light-shop")
+    good("algo", "start", "spoken", "--node", "light-shop", *SOME)
     line = LogLine("light-shop", "spoken@light-shop", now_us(), "out", "before")
     produce_all([(ALGO_LOGS, None, line.task, line)], servers)
     with subprocess.Popen(
@@ -105,7 +107,7 @@ def test_output_is_followed_until_ctrl_c(shop: LightNode, console: httpx.Client,
 def test_a_refusal_and_a_silence_are_told(shop: LightNode, console: httpx.Client) -> None:
     good("algo", "submit", str(CROSSOVER), "--name", "unwanted")
     shop.refuses = "its disk is full"
-    done = run("algo", "start", "unwanted", "--node", "light-shop")
+    done = run("algo", "start", "unwanted", "--node", "light-shop", *SOME)
     shop.refuses = ""
     assert (done.returncode, done.stdout.splitlines()[-1]) == (
         1, "start unwanted@light-shop: refused: its disk is full",
@@ -143,6 +145,7 @@ def test_bad_input_is_one_sentence(shop: LightNode, console: httpx.Client, tmp_p
         (("algo", "submit", str(tmp_path / "notes.txt")), "no Python file"),
         (("algo", "submit", str(tmp_path / "empty")), "no Python file"),
         (("algo", "submit", str(CROSSOVER.parent / "spread.py"), "--name", "fine"), "--replace"),
+        (("algo", "start", "fine", "--node", "light-shop"), "at least one instrument"),
         (("algo", "start", "fine", "--node", "nowhere"), "There is no node nowhere"),
         (("algo", "start", "fined", "--node", "light-shop"), "did you mean fine"),
         (("algo", "start", "fine", "--node", "light-shop", "--set", "fast=500"), "from 1 to 50"),

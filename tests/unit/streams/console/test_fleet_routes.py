@@ -24,7 +24,7 @@ from tests.unit.streams.fleet.records import S, algo, beat, command, event, flee
 
 NOW = time.time_ns() // 1000
 DAY = 86_400 * S
-START = {"algo": "crossover", "nodes": ["desk"]}
+START = {"algo": "crossover", "nodes": ["desk"], "instruments": ["INFY"]}
 
 
 class Client:
@@ -140,6 +140,7 @@ REFUSED: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/api/runs", START | {"run": "b", "settings": {"fats": "5"}}, 400, "did you mean fast"),
     ("POST", "/api/runs", START | {"run": "b", "settings": {"fast": 5}}, 422, "settings"),
     ("POST", "/api/runs", START | {"run": "b", "instruments": ["NSE:NOSUCHTHING"]}, 404, "NOSUCHTHING"),
+    ("POST", "/api/runs", START | {"run": "b", "instruments": []}, 400, "at least one instrument"),
     ("POST", "/api/runs", START | {"run": "b", "memory_mb": 1}, 422, "memory_mb"),
     ("POST", "/api/runs", START | {"run": "b", "memory_mb": 1 << 20}, 400, "MB"),
     ("POST", "/api/runs", START | {"run": "b", "cpu": 64}, 400, "4 cores"),

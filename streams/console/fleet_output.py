@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
-
-from starlette.concurrency import run_in_threadpool
 
 from schemas.fleet import LogLine
 from streams.console import fleet_models as models
@@ -65,4 +64,5 @@ async def events(
                 await asyncio.sleep(LOOK_S)
             lines = rows(reader.more())
     finally:
-        await run_in_threadpool(reader.close)
+        # closing takes a moment, and whoever is cancelled here cannot wait for anything
+        threading.Thread(target=reader.close, name="log-closes", daemon=True).start()

@@ -6,7 +6,6 @@ import asyncio
 import io
 import time
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,7 +21,6 @@ from streams.console.state import Console
 from streams.fleet.errors import UnknownNameError
 from tests.unit.streams.fleet.records import S, algo, beat, command, event, fleet, node, task
 
-NOW = time.time_ns() // 1000
 DAY = 86_400 * S
 START = {"algo": "crossover", "nodes": ["desk"], "instruments": ["INFY"]}
 
@@ -47,20 +45,27 @@ class Client:
         return self.request("POST", path, **more)
 
 
-@pytest.fixture
-def client(tmp_path: Path) -> Any:
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     """An application whose console has read its topics, and is not connected to anything."""
-    app = create_app(Settings(home=tmp_path, port_base=40000))
+    app = create_app(Settings(home=tmp_path_factory.mktemp("home"), port_base=40000))
     console: Console = app.state.console
     console.follower.caught_up.set()
     console.fleet.follower.caught_up.set()
     console.feed.book.put("NSE:INFY", Instrument("NSE:INFY", "kite", 1, "NSE", "INFY", "INFOSYS", "EQ", "NSE", 0.05, 1))
-    console.fleet.state = fleet(
-        node(), beat(at_us=NOW, tasks={"crossover@desk": "running"}), algo(python="3.9"), algo("newer", python="3.99"),
-        node("away"), (beat("away", at_us=NOW - DAY), NOW - DAY), node("laptop", "pending"), node("old", "removed"),
+    return app
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Client:
+    """Asks the application, whose fleet is as of now."""
+    now = time.time_ns() // 1000
+    app.state.console.fleet.state = fleet(
+        node(), beat(at_us=now, tasks={"crossover@desk": "running"}), algo(python="3.9"), algo("newer", python="3.99"),
+        node("away"), (beat("away", at_us=now - DAY), now - DAY), node("laptop", "pending"), node("old", "removed"),
         task(instruments=["NSE:INFY"], settings={"fast": "7"}), task("gone@desk", "removed", algo="other"),
-        command(at_us=NOW), event("accepted", command="c-1", at_us=NOW), event("started", pid=77, at_us=NOW),
-        (command("c-2", "stop", at_us=NOW - DAY), NOW - DAY), at_us=NOW,
+        command(at_us=now), event("accepted", command="c-1", at_us=now), event("started", pid=77, at_us=now),
+        (command("c-2", "stop", at_us=now - DAY), now - DAY), at_us=now,
     )  # fmt: skip
     return Client(app)
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from uuid import uuid4
 
 from confluent_kafka import Producer
-from structlog.stdlib import BoundLogger
 
 from infra.errors import UserError
 from infra.kafka import producer
@@ -24,6 +23,7 @@ from streams.node import tasks
 from streams.node.beat import Beat
 from streams.node.identity import Identity, folder_of
 from streams.node.intake import Intake, Read
+from streams.node.journal import Journal
 from streams.node.keeping import LEASE_S, RUNNER, Keeping
 from streams.node.orders import obey
 from streams.node.outbox import Outbox
@@ -48,9 +48,7 @@ PRODUCER = {  # what is not acknowledged in time is in the state or in a log fil
 class Agent:
     """One node. ``runner`` is the command that is started for each algo, in the task's folder."""
 
-    def __init__(
-        self, identity: Identity, settings: Settings, log: BoundLogger, runner: Sequence[str] = RUNNER
-    ) -> None:
+    def __init__(self, identity: Identity, settings: Settings, log: Journal, runner: Sequence[str] = RUNNER) -> None:
         folder, ours = folder_of(settings.home), identity.settings(settings)
         lease = folder / "lease"
         self._identity, self._log = identity, log

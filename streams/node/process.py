@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.errors import UserError
-from infra.log import set_up
 from infra.settings import settings
 from streams.node.agent import SOON_S, Agent
 from streams.node.health import serve
 from streams.node.identity import folder_of, identity_of
+from streams.node.journal import Journal
 from streams.node.keeping import RUNNER
 from streams.node.tasks import AGENT_STOPPED
 
@@ -30,7 +30,7 @@ def run(runner: Sequence[str] = RUNNER) -> int:
     """
     if sys.platform != "linux":
         raise UserError("A node needs Linux (in a container or a virtual machine, if need be).")
-    chosen, log = settings(), set_up("node")
+    chosen, log = settings(), Journal("node")
     folder = folder_of(chosen.home)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = hold(folder / "lock")

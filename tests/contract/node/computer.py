@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,7 @@ class Computer:
         self.name = name or f"n{uuid4().hex[:8]}"
         self.base = free_port_base()
         self.kafka = servers.kafka_servers
+        self.more: dict[str, str] = {}  # further surroundings of the agent
         self.process: subprocess.Popen[bytes] | None = None
         self.signer = Signer("test", control_key(self.home))
         self.events_heard = Heard(servers, ALGO_EVENTS, AlgoEvent, self.name)
@@ -88,6 +90,7 @@ class Computer:
             "PORTFOLIO_FEED_POOL": self.name,
             "PYTHONPATH": str(CHECKOUT),
             "SECRET_OF_THE_AGENT": "do not pass on",
+            **self.more,
         }
         with (self.home / "agent.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -124,6 +127,14 @@ class Computer:
     def printed(self) -> str:
         """What the agent itself printed."""
         return (self.home / "agent.log").read_text()
+
+    def health(self) -> dict[str, Any]:
+        """The agent's health page; empty while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.base + 68}/health", timeout=2) as answer:
+                return dict(json.load(answer))
+        except OSError:
+            return {}
 
     def folder(self, task: str) -> Path:
         return self.home / "node" / "tasks" / task

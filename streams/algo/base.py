@@ -68,7 +68,10 @@ class Algo:
     # callbacks -------------------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """Before the first event, when the windows hold what history there is; again whenever a task takes over."""
+        """Before the first event, when the windows hold what history there is; again whenever a task takes over.
+
+        A ValueError here says that the parameters do not go together: the algo does not start.
+        """
 
     def on_stop(self) -> None:
         """The algo is told to stop, or ends. Not called when the instrument only moves to another task."""

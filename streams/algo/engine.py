@@ -34,6 +34,7 @@ class Engine:
 
         ``clock_source`` is the partition of ticks whose time rings its timer: that of its first instrument.
         """
+        self._note_read()  # of those that are there already: it does not hold for this one
         unit = Unit(
             self.definition, self.run, instruments, self.values, saved, upto or {}, clock_source, self._pulse
         )  # fmt: skip
@@ -76,13 +77,17 @@ class Engine:
     def go_back(self) -> dict[str, int]:
         """Of each source the offset from which it must be read so that no unit misses anything; notes it as read."""
         start: dict[str, int] = {}
-        for unit in self.units.values():
-            unit.upto = self.upto(unit)
+        self._note_read()
         for unit in self.units.values():
             for source, offset in unit.upto.items():
                 start[source] = min(offset, start.get(source, offset))
         self._read = dict(start)
         return start
+
+    def _note_read(self) -> None:
+        for unit in self.units.values():
+            unit.upto = self.upto(unit)
+        self._read = {}
 
     def saved(self, unit: Unit, outbox: Outcome | None = None) -> Saved:
         """What is to be kept of a unit now, with the outputs that have not been sent."""
@@ -92,12 +97,14 @@ class Engine:
     def _concerned(self, event: Event) -> Iterable[Unit]:
         if isinstance(event, Minute):
             return self._by_instrument.get(event.candle.instrument, ())
-        if isinstance(event, Heard) or self.definition.timer_us:
+        if isinstance(event, Heard):
             return list(self.units.values())
         assert isinstance(event, Ticks)  # noqa: S101 - there is no fourth kind
         found = {
             unit.name: unit for name in event.batch.names for unit in self._by_instrument.get(name, ())
         }  # a name at a time: a batch names few instruments, a process may have many units
+        if self.definition.timer_us:
+            found |= {unit.name: unit for unit in self.units.values() if unit.clock_source == event.source}
         return found.values()
 
     def _index(self) -> None:

@@ -91,7 +91,8 @@ def _is_missing(error: ImportError) -> bool:
 
 def _place(error: BaseException, file: Path) -> str:
     """The last line of the package's own that led there."""
-    own = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(file.parent)]
+    lines = traceback.extract_tb(error.__traceback__)
+    own = [line for line in lines if Path(line.filename).resolve().is_relative_to(file.parent.resolve())]
     return f"{Path(own[-1].filename).name} line {own[-1].lineno}" if own else file.name
 
 

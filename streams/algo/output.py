@@ -1,4 +1,4 @@
-"""The algo's log: lines on standard output, errors on standard error; the node's agent carries them to ``algo-logs``."""
+"""The algo's log: lines on standard output, errors on standard error. The node's agent takes them to ``algo-logs``."""
 
 from __future__ import annotations
 

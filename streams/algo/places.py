@@ -43,12 +43,14 @@ class Membership:
             [TICKS.name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )  # fmt: skip
 
-    def poll(self) -> None:
-        """Lets Kafka give and take partitions. LogError when the task runs twice."""
+    def poll(self) -> bool:
+        """Lets Kafka give and take partitions; True when it did. LogError when the task runs twice."""
+        before = set(self.owned)
         message = self._consumer.poll(0)
         error = message.error() if message is not None else None
         if error is not None and error.fatal():
             raise LogError(f"Task {self._task} runs twice, or Kafka refuses it: {error.str()}.")
+        return self.owned != before
 
     def close(self) -> None:
         """Leaves; what was owned is given up first, in order."""

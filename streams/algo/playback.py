@@ -29,7 +29,7 @@ def replay(
     engine = Engine(definition, Run(may_command=may_command), read_settings(definition.parameters, settings))
     past = list(history)
     for group in definition.groups(instruments):
-        engine.add(group, upto={"candles/0": len(past)})
+        engine.add(group, upto={"candles/0": len(past)}).look_back({"candles/0": 0})
     for offset, candle in enumerate(past):
         engine.recall(Minute("candles/0", offset, candle))
     outcomes = [unit.start(0) for unit in engine.units.values()]

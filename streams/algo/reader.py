@@ -61,7 +61,7 @@ class Reader:
         return {f"{topic.name}/{partition}": offset for partition, offset in found.items()}
 
     def since(self, topic: Topic, wall_us: int) -> dict[str, int]:
-        """The offset of each source's first record that Kafka got at this time or later; its end where there is none."""
+        """The offset of each source's first record that Kafka got at this time or later; its end if there is none."""
         asked = [_place(source, max(wall_us // 1000, 0)) for source in self.sources(topic)]
         found = self._consumer.offsets_for_times(asked, timeout=WAIT_S)
         ends = self.ends(topic)

@@ -61,7 +61,7 @@ class Runner:
             source: self._reader.next.get(source, 0) for source in self._reader.sources(SUBSCRIPTIONS)
         }
         while not self._stopped() and not self._engine.end:
-            self._members.poll()
+            self._changed |= self._members.poll()
             if self._changed:
                 self._settle()
             self._step()
@@ -78,6 +78,7 @@ class Runner:
         self._record(outcomes)
         if time.monotonic() - self._kept_at > KEEP_S:
             self._keep(self._engine.units.values())
+            self._kept_at = time.monotonic()
 
     def _feed(self, message: Message) -> list[Outcome]:
         event = self._event(message)
@@ -115,7 +116,6 @@ class Runner:
 
     def _keep(self, units: Iterable[Unit]) -> None:
         self._write({unit.name: self._engine.saved(unit) for unit in units})
-        self._kept_at = time.monotonic()
 
     def _write(self, saved: dict[str, Saved]) -> None:
         if self._watchdog.stood_still():
@@ -140,7 +140,6 @@ class Runner:
 
     def _settle(self) -> None:
         """Brings the units in step with what is ours, and reads on from where they need it."""
-        self._changed = False
         wanted = self._wanted()
         self._give_up([u for u in self._engine.units.values() if wanted.get(u.name) != self._own[u.name]], keep=True)
         new = {group for group in self._groups if unit_name(group) in wanted} - {
@@ -170,10 +169,13 @@ class Runner:
     def _take_over(self, groups: list[tuple[str, ...]]) -> None:
         """New units: what was kept of them, their history, their start; from then on their events are live."""
         states = read_states(self._run, self._reader, self._stopped, self._output.say)
+        if self._stopped():
+            return  # with half of the states read a unit would begin anew
         topics = [*[CANDLES] * bool(self._definition.intervals), *[SIGNALS] * bool(self._definition.signals)]
         shared = {source: end for topic in topics for source, end in self._reader.ends(topic).items()}
         ticks = self._reader.ends(TICKS) if self._definition.wants_ticks else {}
         since: dict[str, int] = {}
+        past: dict[str, dict[str, int]] = {}  # by exchange: the same for all units
         units = []
         for group in groups:
             own = self._own[unit_name(group)]
@@ -182,12 +184,20 @@ class Runner:
             upto = {source: _at(source, saved, end) if is_recent else end for source, end in ends.items()}
             unit = self._engine.add(group, saved, upto, own[0])
             units.append(unit)
-            start = saved.since if saved and is_recent and saved.shape == unit.shape else self._past(unit)
-            since |= {s: min(offset, since.get(s, offset)) for s, offset in start.items() if s in shared}
+            if not (saved and is_recent and saved.shape == unit.shape):
+                exchange = group[0].partition(":")[0]
+                if exchange not in past:
+                    past[exchange] = self._past(exchange, unit.history)
+                unit.look_back(past[exchange])
+            since |= {s: min(offset, since.get(s, offset)) for s, offset in unit.since.items() if s in shared}
             if saved and is_recent:
                 self._journal.send(saved.outbox)
         self._warm_up(units, since)
-        self._start(units)
+        if self._stopped():
+            for unit in units:
+                self._engine.remove(unit.name)
+        else:
+            self._start(units)
 
     def _state(self, name: str, states: dict[str, tuple[Saved, int]]) -> tuple[Saved | None, bool]:
         """What was kept of a unit, and whether it is so recent that what was missed is worked through."""
@@ -200,12 +210,12 @@ class Runner:
         self._output.say(f"{name} goes on from now with what it kept {age_s:.0f} s ago; what was between is left out")
         return saved, False
 
-    def _past(self, unit: Unit) -> dict[str, int]:
-        """Where in topic ``candles`` a unit's windows begin that know nothing yet."""
+    def _past(self, exchange: str, history: int) -> dict[str, int]:
+        """Where in topic ``candles`` the windows of a unit begin that knows nothing yet."""
         if not self._definition.intervals:
             return {}
-        exchange, now_us = unit.instruments[0].partition(":")[0], self._clock.now_us()
-        start = min(past_start(exchange, now_us, i, unit.history) for i in self._definition.intervals)
+        now_us = self._clock.now_us()
+        start = min(past_start(exchange, now_us, interval, history) for interval in self._definition.intervals)
         return self._reader.since(CANDLES, self._clock.wall_us(start))
 
     def _warm_up(self, units: list[Unit], since: dict[str, int]) -> None:

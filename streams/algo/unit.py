@@ -54,8 +54,8 @@ class Unit:
         self.now_us = 0
         saved = saved or Saved()
         self._clock_us, self._positions, self._heard = saved.clock_us, dict(saved.position), deque(saved.heard, HEARD)
-        self._old_since = dict(saved.since)
-        self._candle_source: dict[str, str] = {}
+        self.since = dict(saved.since)
+        self._sources: dict[str, str] = {}  # where each instrument's candles lie
         self._series = {
             (name, interval): Series(name, interval, self.history)
             for name in instruments for interval in sorted(definition.intervals, key=_width)
@@ -90,9 +90,14 @@ class Unit:
         return self._taken()
 
     def recall(self, event: Minute) -> None:
-        """Takes a candle of the time before ``upto`` into the windows; nothing is called."""
-        if event.offset < self.upto.get(event.source, 0) and event.candle.instrument in self.instruments:
+        """Takes a candle between ``since`` and ``upto`` into the windows; nothing is called."""
+        upto = self.upto.get(event.source, 0)
+        if self.since.get(event.source, upto) <= event.offset < upto and event.candle.instrument in self.instruments:
             self._minute(event)
+
+    def look_back(self, since: Mapping[str, int]) -> None:
+        """From where on :meth:`recall` takes candles, when nothing was kept that says so."""
+        self.since = dict(since)
 
     def feed(self, event: Event) -> Outcome:
         """Works through an event, once: what comes again, or lies before ``upto``, changes nothing."""
@@ -133,7 +138,7 @@ class Unit:
         minute, done = event.candle, []
         if minute.interval != "1m" or not minute.complete:
             return []
-        self._candle_source[minute.instrument] = event.source
+        self._sources[minute.instrument] = event.source
         for (name, _), series in self._series.items():
             if name == minute.instrument:
                 done += series.take(minute, event.offset)
@@ -174,9 +179,11 @@ class Unit:
         lines = "".join(traceback.format_exception(type(error), error, trace))[-SHOWN:].rstrip()
         text = f"{what} raised {short}\nevent {self._event}, whose effects are dropped; error {self._errors} in a row"
         self._note("error", f"{text}, {limit} end the algo\n{lines}")
-        if self._errors >= limit or what == "on_start":
-            reason = f"{what} of {self.name} raised {self._errors} times in a row, last {short}"
-            self.ended = End(3, reason if what != "on_start" else f"{self.name} could not start: {short}")
+        if what == "on_start":
+            is_mistake = isinstance(error, ValueError)  # of who set the parameters
+            self.ended = End(2 if is_mistake else 3, f"{self.name} could not start: {error if is_mistake else short}")
+        elif self._errors >= limit:
+            self.ended = End(3, f"{what} of {self.name} raised {self._errors} times in a row, last {short}")
 
     def _note(self, level: Literal["info", "error"], text: str) -> None:
         self._made.notes.append(Note(level, self.now_us, self.name, text))
@@ -187,14 +194,10 @@ class Unit:
 
     def saved(self, outbox: Outcome | None = None) -> Saved:
         """What is to be kept, with the records that come of the last event."""
-        since = dict(self._old_since)
-        for (name, _), series in self._series.items():
-            if series.since is not None and name in self._candle_source:
-                since[self._candle_source[name]] = -1
-        for (name, _), series in self._series.items():
-            if series.since is not None and name in self._candle_source:
-                source = self._candle_source[name]
-                since[source] = series.since if since[source] < 0 else min(since[source], series.since)
+        since = dict(self.since)
+        fresh = [(self._sources[name], at.since) for (name, _), at in self._series.items() if at.since is not None]
+        for source in {source for source, _ in fresh}:
+            since[source] = min(offset for place, offset in fresh if place == source)
         return Saved(
             json.loads(self._kept), dict(self._positions), list(outbox.records) if outbox else [], since,
             self.shape, self._clock_us, list(self._heard), dict(self.upto), self.now_us,

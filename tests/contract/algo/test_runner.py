@@ -1,0 +1,212 @@
+"""The runner on real Kafka: history then live without gap or overlap, kills, sharing, mistakes, hanging."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.settings import Settings
+from schemas.fleet import Signal
+from streams.algo.engine import Engine
+from streams.algo.events import Event, Minute, Run, Ticks
+from streams.algo.load import load
+from tests.contract.algo.process import Sender, batches, candles, intents, read, signals, subscribe, task
+from tests.unit.streams.candles.ticks import MINUTE, OPENING
+from tests.wait import until
+
+WATCH = """
+from streams.algo import Algo, state
+
+class Watch(Algo):
+    "Says each event; what it says of one does not depend on the others' order."
+    candles = ("1m", "5m")
+    history = 4
+    heard: int = state(0)
+    sum: float = state(0.0)
+
+    def on_start(self):
+        self.log("history", closes=self.window().close.tolist())
+
+    def on_tick(self, tick):
+        self.sum += tick.price
+        self.signal("tick", tick.price, sum=self.sum)
+        if int(tick.price) % 3 == 0:
+            self.buy(1, price=tick.price)
+
+    def on_candle(self, candle):
+        closes = {i: self.window(i).close.tolist() for i in ("1m", "5m")}
+        self.signal("candle-" + candle.interval, candle.close, closes=closes)
+"""
+
+
+def expected(settings: Settings, folder: Path, run: str, name: str, live_from: int) -> dict[str, Signal]:
+    """What an engine that was never interrupted makes of the same records."""
+    engine = Engine(load(folder).definition, Run(run, f"{run}@n1"), {})
+    history = [Minute(*at) for at in candles(settings, name)]
+    live = [m for m in history if m.candle.start_us >= OPENING + live_from * MINUTE]
+    events: list[Event] = [*live, *(Ticks(*at) for at in batches(settings, name))]
+    unit = engine.add((name,), upto={live[0].source: live[0].offset})
+    unit.look_back({live[0].source: 0})
+    for minute in history:
+        engine.recall(minute)
+    unit.start(0)
+    made = [record for event in events for outcome in engine.feed(event) for record in outcome.records]
+    return {record.id: record for record in made if isinstance(record, Signal)}
+
+
+def test_history_then_live_and_kills_in_between_change_nothing(servers: Settings, tmp_path: Path) -> None:
+    name, run, sender, rng = "NSE:KILLED", "killed", Sender(servers), random.Random(5)
+    subscribe({name: 3})
+    for number in range(10):
+        sender.candle(name, number)
+
+    def live() -> None:
+        for number in range(10, 40):
+            for second in range(8):
+                sender.ticks(3, [(name, float(number * 10 + second)), ("NSE:OTHER", 1.0)], number * 60 + second)
+            sender.candle(name, number)
+
+    with task(tmp_path, WATCH, [name], run) as start:
+        running = start()
+        running.until_says("started")
+        assert "closes=[6.0, 7.0, 8.0, 9.0]" in running.out
+        sending = threading.Thread(target=live)
+        sending.start()
+        for _ in range(3):
+            at_least = len(signals(servers, run)) + rng.randint(5, 40)
+            until("more signals", lambda n=at_least: len(signals(servers, run)) >= n, every_s=0.02)
+            running.process.kill()
+            running.process.wait()
+            running = start()
+        sending.join()
+        want = expected(servers, tmp_path / f"{run}@n1" / "files", run, name, 10)
+        until("all signals", lambda: {s.id for s in signals(servers, run)} >= set(want))
+        memory_mb = psutil.Process(running.process.pid).memory_info().rss / 2**20
+        assert running.terminate() == 0
+    said = signals(servers, run)
+    assert {s.id: s for s in said} == want
+    assert {s.name for s in said} == {"tick", "candle-1m", "candle-5m"}
+    assert len({i.id for i in intents(servers, run)}) == sum(
+        s.value % 3 == 0 for s in want.values() if s.name == "tick"
+    )
+    assert memory_mb < 80
+
+
+def test_two_tasks_of_a_run_share_the_instruments_and_one_takes_over(servers: Settings, tmp_path: Path) -> None:
+    names = {f"NSE:SHARED{n}": n for n in range(servers.partitions)}
+    run, sender = "shared", Sender(servers)
+    subscribe(names)
+    with task(tmp_path, WATCH, list(names), run, "n1") as one, task(tmp_path, WATCH, list(names), run, "n2") as two:
+        first = one()
+        first.until_says("started")
+        second = two()
+        second.until_says("started")
+        until("a share", lambda: first.out.count("goes to another task") >= len(names) // 2 - 1)
+        for name, partition in names.items():
+            sender.ticks(partition, [(name, 1.0)], 1)
+        until("all first", lambda: len(signals(servers, run)) == len(names))
+        tasks = [s.task for s in signals(servers, run)]
+        assert min(tasks.count(f"{run}@n1"), tasks.count(f"{run}@n2")) >= len(names) // 2 - 1
+        second.process.kill()
+        for name, partition in names.items():
+            sender.ticks(partition, [(name, 2.0)], 2)
+        until("all second", lambda: len({s.id for s in signals(servers, run)}) == 2 * len(names), 90)
+        assert first.terminate() == 0
+    for name in names:
+        assert sorted(s.data["sum"] for s in signals(servers, run) if s.instrument == name) == ["1.0", "3.0"]
+
+
+def test_an_instrument_that_is_not_subscribed_is_waited_for(servers: Settings, tmp_path: Path) -> None:
+    name, run, sender = "NSE:LATER", "later", Sender(servers)
+    with task(tmp_path, WATCH, [name], run) as start:
+        running = start()
+        running.until_says(f"{name} is not subscribed at the feed, it is waited for: `./portfolio feed add {name}`")
+        subscribe({name: 5})
+        running.until_says(f"started {name}")
+        sender.ticks(5, [(name, 7.0)], 1)
+        until("its signal", lambda: [s.value for s in signals(servers, run)] == [7.0])
+        assert running.terminate() == 0
+
+
+TALK = """
+from streams.algo import Algo, param
+
+class Talk(Algo):
+    signals = "word:*"
+    timer = 5
+    who: str = param("")
+
+    def on_timer(self):
+        self.command("stop", "other-run", "it is time")
+
+    def on_signal(self, signal):
+        self.signal("answer", signal.value + 1, said=signal.run)
+
+    def on_stop(self):
+        self.signal("farewell", 0)
+"""
+SPEAK = """
+from streams.algo import Algo
+
+class Speak(Algo):
+    def on_tick(self, tick):
+        self.signal("word", tick.price)
+"""
+
+
+def test_algos_talk_and_command_and_say_farewell(servers: Settings, tmp_path: Path) -> None:
+    from schemas.fleet import AlgoRequest
+    from schemas.topics import ALGO_REQUESTS
+
+    subscribe({"NSE:SPEAKER": 1, "NSE:TALKER": 2})
+    sender = Sender(servers)
+    with (
+        task(tmp_path, SPEAK, ["NSE:SPEAKER"], "speak") as speak,
+        task(tmp_path, TALK, ["NSE:TALKER"], "talk", may_command=True) as talk,
+    ):
+        speaker, talker = speak(), talk()
+        speaker.until_says("started")
+        talker.until_says("started")
+        sender.ticks(1, [("NSE:SPEAKER", 41.0)], 1)
+        until("an answer", lambda: [s.value for s in signals(servers, "talk")] == [42.0])
+        sender.ticks(2, [], 1)
+        sender.ticks(2, [], 6)
+        requests = until("a request", lambda: [r for _, r in read(servers, ALGO_REQUESTS, AlgoRequest)])
+        assert [(r.task, r.verb, r.run, r.reason) for r in requests] == [("talk@n1", "stop", "other-run", "it is time")]
+        assert talker.terminate() == 0
+        assert "farewell" in {s.name for s in signals(servers, "talk")}
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "says"),
+    [
+        ("def on_tick(self, tick): 1 / 0", 3, "raised 3 times in a row, last ZeroDivisionError: division by zero"),
+        ("def on_tick(self, tick):\n        while True: pass", 4, "on_tick of NSE:BAD at ticks/4/"),
+        ("def on_tick(self, tick): self.end('enough')", 0, ""),
+        ("def on_start(self): raise ValueError('a is less than b')", 2, "NSE:BAD could not start: a is less than b"),
+    ],
+    ids=["errors", "hangs", "ends", "mistake"],
+)
+def test_each_end_has_its_status_and_says_why(
+    servers: Settings, tmp_path: Path, code: str, status: int, says: str
+) -> None:
+    text = f"from streams.algo import Algo\nclass Bad(Algo):\n    max_errors = 3\n    max_seconds = 1.0\n    {code}\n"
+    if "on_tick" not in code:
+        text += "    def on_tick(self, tick): pass\n"
+    subscribe({"NSE:BAD": 4})
+    with task(tmp_path, text, ["NSE:BAD"], f"bad-{status}") as start:
+        running = start()
+        if status != 2:
+            running.until_says("started NSE:BAD")
+        for second in range(5):
+            Sender(servers).ticks(4, [("NSE:BAD", 1.0)], second)
+        assert running.end() == status, running.err
+        assert says in running.err
+        assert "Traceback" not in running.err or status == 3
+        if status == 4:
+            assert "algo.py" in running.err
+            assert "while True: pass" in running.err

@@ -14,7 +14,6 @@ from streams.algo import Algo, Candle, Tick, state
 from streams.algo.engine import Engine
 from streams.algo.events import Event, Minute, Record
 from tests.unit.streams.algo.events import (
-    OPENING,
     SECOND,
     Everything,
     engine_of,
@@ -25,6 +24,7 @@ from tests.unit.streams.algo.events import (
     through_the_log,
     ticks,
 )
+from tests.unit.streams.candles.ticks import OPENING
 
 A, B = "NSE:A", "NSE:B"
 SOURCES = ("ticks/0", "ticks/1", "candles/0", "candles/1", "signals/0")
@@ -167,13 +167,13 @@ def test_errors_in_a_row_end_the_algo_and_it_says_why_and_where() -> None:
     engine.add((A,)).start(OPENING)
     good_between = [(A, p) for p in (-1.0, -1.0, 3.0, -1.0, -1.0)]
     first = engine.feed(ticks("ticks/0", 0, good_between, OPENING))
-    assert engine.end is None
+    assert not engine.end
     note = first[0].notes[0]
     assert note.level == "error"
     for part in ("on_tick raised ArithmeticError: below zero", "ticks/0/0/0", "1 in a row, 3 end", "test_engine.py"):
         assert part in note.text
     engine.feed(ticks("ticks/0", 1, [(A, -1.0), (A, 5.0)], OPENING))
-    assert engine.end is not None
+    assert engine.end
     assert engine.end.status == 3
     assert "on_tick of NSE:A raised 3 times in a row, last ArithmeticError: below zero" in engine.end.reason
     assert feed(engine, [ticks("ticks/0", 2, [(A, 5.0)], OPENING)]) == []

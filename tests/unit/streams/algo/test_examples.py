@@ -9,7 +9,8 @@ from schemas.orders import OrderIntent
 from streams.algo import Algo, Candle, Tick, TickBatch, Window, algo, param, replay
 from streams.algo.examples.crossover import Crossover
 from streams.algo.examples.spread import Spread
-from tests.unit.streams.algo.events import OPENING, SECOND, minute, ticks
+from tests.unit.streams.algo.events import SECOND, minute, ticks
+from tests.unit.streams.candles.ticks import OPENING
 
 INFY, TCS = "NSE:INFY", "NSE:TCS"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -166,3 +167,14 @@ def test_paths_that_are_no_algo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(package, "MOST_FILES", 0)
     with pytest.raises(UserError, match="has 1 files; an algo's package has at most 0"):
         pack(place)
+
+
+README = (CHECKOUT / "streams" / "algo" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", [c for c in re.findall(r"```python\n(.*?)```", README, re.S) if c.startswith("from")])
+def test_the_algos_of_the_readme_are_algos(tmp_path: Path, code: str) -> None:
+    (tmp_path / "mine.py").write_text(code, encoding="utf-8")
+    told = describe(tmp_path / "mine.py")
+    assert told["inputs"] == ["candles:5m"]
+    assert told["description"]

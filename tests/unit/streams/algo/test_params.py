@@ -29,7 +29,7 @@ PARAMETERS = list(Many.parameters.values())
 
 @given(st.integers(2, 50), st.floats(0, 1), st.booleans(), st.sampled_from(["long", "short"]), st.text())
 def test_values_that_fit_come_back_from_their_text(fast: int, share: float, eager: bool, side: str, note: str) -> None:
-    given = {"fast": fast, "share": share, "eager": eager, "side": side, "note": note}
+    given: dict[str, Value] = {"fast": fast, "share": share, "eager": eager, "side": side, "note": note}
     assert read_settings(PARAMETERS, {name: str(value) for name, value in given.items()}) == given
     assert read_settings(PARAMETERS, given) == given
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from uuid import uuid4
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 
 from infra.errors import UserError
 from infra.kafka import producer
@@ -56,7 +56,8 @@ class Agent:
         self._away_s = time.time() - lease.stat().st_mtime if lease.exists() else float("inf")
         self._checker = Checker(identity.name, identity.trust, self._state.sequences)
         self._intake = Intake(identity.name, ours)
-        self._to: Producer = producer(ours, PRODUCER)
+        self._to: Producer = producer(ours, PRODUCER | {"error_cb": self._heed})
+        self._gave_up = self._problem = ""
         self._keeping = Keeping(folder / "tasks", lease, ours, runner)
         self._packages = Packages(folder / "packages", ours)
         self._outbox = Outbox(self._state, self._to)
@@ -104,8 +105,13 @@ class Agent:
     def round(self) -> None:
         """One round; about a tenth of a second, less when there is something to do."""
         self._round_at = time.monotonic()
+        if self._gave_up:
+            raise UserError(f"Kafka's client cannot go on ({self._gave_up}); start the agent again.")
         self._connect()
         self._intake.poll(ROUND_S)
+        if self._intake.problem != self._problem:
+            self._problem = self._intake.problem
+            self._log.warning("Kafka", problem=self._problem or "none any more", servers=self._identity.kafka)
         while self._intake.decisions:
             self._decided()
         taken = 0
@@ -134,17 +140,24 @@ class Agent:
 
     def settle(self, within_s: float) -> None:
         """Tells what is left to be told, if Kafka is there, and lets go of it."""
+        self._state.save()
         end = time.monotonic() + within_s
         while time.monotonic() < end and (self._tell_printed() or self._state.untold):
             self._outbox.pump()
             self._to.poll(0.05)
-        self._state.changed = True
+        self._state.changed = True  # without what was acknowledged
         self._state.save()
         self._intake.close()
 
+    def _heed(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._gave_up = error.str()
+
     def _adopt(self) -> None:
         for name in self._keeping.strangers(self._state.tasks):
-            if not self._keeping.has_keeper(name, ""):
+            if self._keeping.has_keeper(name, ""):  # the state was lost: nobody knows what it does here
+                self._keeping.dismiss(name)
+            else:
                 self._keeping.remove(name)
         for kept in self._state.tasks.values():
             if kept.phase == "running" and self._keeping.has_keeper(kept.task.task, kept.launch):
@@ -292,5 +305,6 @@ class Agent:
     def _phases(self) -> dict[str, str]:
         """The tasks' states as the heartbeat tells them."""
         return {
-            name: "starting" if kept.phase == "fetching" else kept.phase for name, kept in self._state.tasks.items()
+            name: "starting" if kept.phase == "fetching" else kept.phase
+            for name, kept in list(self._state.tasks.items())  # the health page's thread asks too
         }

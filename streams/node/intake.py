@@ -40,14 +40,17 @@ class Intake:
 
     def __init__(self, node: str, settings: Settings) -> None:
         self._node = node
-        self._consumer: Consumer = consumer(f"node.{node}", settings, CONFIG)
+        self.problem = ""  # why Kafka cannot be reached
+        self._consumer: Consumer = consumer(f"node.{node}", settings, CONFIG | {"error_cb": self._told})
         self._try_at = 0.0
         self._assigned = False
         self.knows_standing = False
         self.has_caught_up = False  # with the commands that there were at the start
         self.decisions: deque[Node] = deque()
         self._commands: deque[Read] = deque()
-        self.problem = ""  # why Kafka cannot be reached
+
+    def _told(self, error: KafkaError) -> None:
+        self.problem = error.str()  # the only way by which a wrong password shows
 
     def connect(self, cluster: str, offset: int) -> tuple[str, int] | None:
         """The cluster's id and the offset of the next command, once Kafka is there; None until then.
@@ -63,7 +66,7 @@ class Intake:
             if offset == UNKNOWN or found != cluster:
                 offset = self._recent()
         except KafkaException as error:
-            self.problem = error.args[0].str()
+            self.problem = self.problem or error.args[0].str()
             return None
         self._consumer.assign([TopicPartition(NODES.name, 0, 0), TopicPartition(COMMANDS.name, 0, offset)])
         self._assigned, self.problem = True, ""
@@ -89,12 +92,14 @@ class Intake:
             elif (read := self._read(message.key(), message.value(), message.offset())) is not None:
                 self._commands.append(read)
         if not self._assigned:
-            time.sleep(timeout_s)
+            self._consumer.poll(timeout_s)  # for what it has to complain of
 
     def _heed(self, error: KafkaError, topic: str) -> None:
         if error.code() != KafkaError._PARTITION_EOF:
             self.problem = error.str()
-        elif topic == NODES.name:
+            return
+        self.problem = ""
+        if topic == NODES.name:
             self.knows_standing = True
         else:
             self.has_caught_up = True

@@ -152,6 +152,12 @@ class Keeping:
             finally:
                 os.close(handle)
 
+    def dismiss(self, task: str) -> None:
+        """Asks whichever keeper a task has to end its algo."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            launch = json.loads((self.place(task) / "status.json").read_bytes())["launch"]
+            self.stop(task, launch, GRACE_S)
+
     def forget(self, launch: str) -> None:
         """A launch has ended: reaps its keeper."""
         if (started := self._started.pop(launch, None)) is not None:

@@ -36,4 +36,5 @@ class Outbox:
         if error is not None:
             return
         self._state.untold = [event for event in self._state.untold if event.id != told]
-        self.pump()  # unsaved: after a crash it would be told again, with the same id
+        self._state.changed = not self._state.untold  # else unsaved: after a crash it is told again, with the same id
+        self.pump()

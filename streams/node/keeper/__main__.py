@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import sys
+import time
 
 from streams.node.keeper.watch import Keeper
 
@@ -17,9 +18,7 @@ from streams.node.keeper.watch import Keeper
 def main() -> int:
     """The exit status: 0 when the launch has run, 1 when it had before or another runs."""
     lock = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _taken(lock):
         return 1
     with open("launch.json", encoding="utf-8") as file:  # noqa: PTH123
         spec = json.load(file)
@@ -27,6 +26,18 @@ def main() -> int:
         return 1
     Keeper(spec).run()
     return 0
+
+
+def _taken(lock: int) -> bool:
+    """Waits a little: the keeper before may be about to leave, and agents try the lock to see who lives."""
+    for _ in range(100):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 def _last_launch() -> str:

@@ -76,7 +76,8 @@ class Keeper:
         self._watch(poll, wake)
         tree.end_all(self._tree, self._reaper)
         for fd in list(self._pipes):
-            self._drain(fd, CHUNK * 16)
+            while self._drain(fd, CHUNK):
+                pass
         self._finish()
 
     def _start(self) -> None:

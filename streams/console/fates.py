@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -73,7 +74,8 @@ def ask(method: str, path: str, **arguments: Any) -> Any:
         actor = getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
         actor = "terminal"
-    return call(method, path, headers={"portfolio-actor": actor}, **arguments)
+    asks = re.sub(r"[^\w.@-]", "-", actor, flags=re.ASCII)[:64]  # what a header can carry
+    return call(method, path, headers={"portfolio-actor": asks}, **arguments)
 
 
 def follow(command: Answer, *, as_json: bool, wait: bool) -> None:

@@ -38,6 +38,10 @@ class Clock(Protocol):
         """Market time now."""
         ...
 
+    def at_wall(self, wall_us: int) -> int:
+        """Market time at an instant of the wall clock."""
+        ...
+
     def wall_us(self, market_us: int) -> int:
         """When the wall clock shows (or showed) an instant of market time."""
         ...
@@ -52,6 +56,10 @@ class WallClock:
     def now_us(self) -> int:
         """The wall clock's time."""
         return time.time_ns() // 1000
+
+    def at_wall(self, wall_us: int) -> int:
+        """The same instant."""
+        return wall_us
 
     def wall_us(self, market_us: int) -> int:
         """The same instant."""

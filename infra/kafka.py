@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -16,7 +16,7 @@ from infra.metrics import DEAD_LETTERS
 from infra.settings import Settings, settings
 from schemas.codec import encode
 from schemas.market import DeadLetter
-from schemas.topics import TOPICS, Topic
+from schemas.topics import PACKAGE_BYTES, TOPICS, Topic
 
 
 def common(of: Settings | None = None) -> dict[str, Any]:
@@ -168,3 +168,32 @@ def produce_all(records: Iterable[tuple[Topic, int | None, str, Any]], of: Setti
     flush(to)
     if failed:
         raise UserError(f"Kafka refused a record: {failed[0]}")
+
+
+def write_all(
+    records: Sequence[tuple[Topic, int, str, bytes | None]], of: Settings | None = None, timeout_s: float = 20
+) -> dict[str, int]:
+    """Writes encoded records (topic, partition, key, value) in their order; the offset after the last, by topic.
+
+    UserError when Kafka does not take them in time; then none of them is written later.
+    """
+    to = producer(of, {"delivery.timeout.ms": int(timeout_s * 1000), "message.max.bytes": PACKAGE_BYTES + 65536})
+    ends: dict[str, int] = {}
+    failed: list[str] = []
+
+    def note(error: Any, message: Message) -> None:
+        if error:
+            failed.append(error.str())
+        else:
+            name = str(message.topic())
+            ends[name] = max(ends.get(name, 0), int(message.offset() or 0) + 1)
+
+    for topic, partition, key, value in records:
+        to.produce(topic.name, value, key.encode(), partition=partition, on_delivery=note)
+        to.poll(0)
+    left = to.flush(timeout_s + 2)
+    if left or failed:
+        to.purge()
+        to.flush(1)
+        raise UserError(f"Kafka did not take the change ({failed[0] if failed else 'no answer in time'}).")
+    return ends

@@ -111,6 +111,17 @@ def plan_restart(state: FleetState, run: str, nodes: Sequence[str], now_us: int,
     return wishes
 
 
+def plan_again(state: FleetState, run: str, now_us: int, actor: str) -> list[Wish]:
+    """Starts a stopped run again on its nodes, as it was started last."""
+    entries = [e for e in find_tasks(state, run) if not _is_underway(state, e, now_us)]
+    if not entries:
+        raise ConflictError(f"Run {run} runs already, or will by itself.")
+    tasks = [_changed(e, now_us, actor, wanted="running") for e in entries]
+    for task in tasks:
+        _check_node(state, task, find_algo(state, task.algo), now_us)
+    return [Wish(task, "start") for task in tasks]
+
+
 def plan_remove(state: FleetState, run: str, nodes: Sequence[str], now_us: int, actor: str) -> list[Wish]:
     """Removes a run: its processes are stopped, its folders deleted."""
     entries = find_tasks(state, run, nodes)

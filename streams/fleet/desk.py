@@ -99,6 +99,13 @@ class FleetDesk:
         with self._one:
             return self._do(wishes, actor, events=events)
 
+    def command_again(self, wishes: Sequence[Wish]) -> list[Command]:
+        """Gives the commands of wishes that stand in the log already."""
+        with self._one:
+            commands = [self._signed(wish, wish.task.actor) for wish in wishes]
+            self._write([(COMMANDS, 0, command.node, encode(command)) for command in commands])
+            return commands
+
     def _do(
         self, wishes: Sequence[Wish], actor: str, nodes: Sequence[Node] = (), events: Sequence[AlgoEvent] = ()
     ) -> Done:

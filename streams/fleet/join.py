@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from infra.clock import clock_file
+from infra.local import door
 from infra.postgres import connect
 from infra.settings import Settings
 from schemas.fleet import AlgoEvent, JoinRequest, Node
@@ -27,6 +29,7 @@ from streams.fleet.signing import control_key, trust_of
 from streams.registry import tokens
 from streams.registry.tokens import StoredToken
 
+TOKEN = re.compile(r"[0-9a-f]{16}")
 LEAST_VALID_S, MOST_VALID_S = 1.0, 30 * 86_400.0
 
 
@@ -51,7 +54,8 @@ class Verdict:
 def make_token(
     of: Settings, *, valid_s: float, approve: bool, tags: Sequence[str], actor: str, kafka: str = ""
 ) -> MadeToken:
-    """A new token. ``kafka``: the log's address as the other computer reaches it, this one's own when empty.
+    """A new token. ``kafka``: the log's address as the other computer reaches it; when empty that
+    of the door for nodes (``nodes_host``), else this one's own.
 
     RequestError for a time that does not fit; UserError when PostgreSQL does not answer.
     """
@@ -63,14 +67,17 @@ def make_token(
     trust = trust_of(control_key(of.home))
     shown = clock_file(of.home)
     clock = json.loads(shown.read_bytes()) if of.clock == "simulated" and shown.exists() else {}
-    invitation = Invitation(kafka or of.kafka_servers, id_, secret, trust, of.kafka_security, clock)
+    outer = "" if kafka else door.address(of)
+    security = door.client_settings(of) if outer else of.kafka_security
+    invitation = Invitation(kafka or outer or of.kafka_servers, id_, secret, trust, security, clock)
     return MadeToken(id_, invitation.to_text(), expires_at)
 
 
 def check_request(request: JoinRequest, known: NodeEntry | None, of: Settings, now_us: int) -> Verdict:
     """Judges a request and marks its token as used when it lets the node in. UserError when PostgreSQL is away."""
     with contextlib.closing(connect(of)) as by, by:  # one transaction: two requests cannot use the same token
-        verdict = judge(request, tokens.find(by, request.token), known, now_us)
+        token = tokens.find(by, request.token) if TOKEN.fullmatch(request.token) else None
+        verdict = judge(request, token, known, now_us)
         if verdict.uses_token:
             tokens.use(by, request.token, request.node, request.at_us)
     return verdict

@@ -1,0 +1,120 @@
+"""The Faust application of the fleet: its tables of nodes, tasks, algos and commands, and the agent that folds them.
+
+All six topics have one partition, so one worker has them all and folds them in one stream; a second worker stands by.
+A record is acknowledged after it is in the tables, and Faust flushes the tables' changelogs before it commits offsets:
+what is repeated after a crash changes nothing, since the fold does not mind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import NewTopic
+from faust.types import TP
+from mode import CrashingSupervisor
+
+from infra import kafka
+from infra.faust_app import App, make_app
+from infra.settings import Settings
+from streams.fleet.book import TOPICS, Book
+from streams.fleet.entries import KINDS, VERSION, changes, pack_entry, state_of
+from streams.fleet.pages import add_pages
+
+GROUP = "fleet"
+CAUGHT_UP_EVERY_S = 0.1
+log = structlog.get_logger(process="fleet")
+
+
+def table_name(kind: str) -> str:
+    """The Faust table of a kind of entries."""
+    return f"{kind}-v{VERSION}"
+
+
+def make_changelogs(of: Settings) -> None:
+    """Makes the tables' changelog topics: compacted, one partition. UserError or KafkaException when Kafka refuses."""
+    names = [f"{GROUP}-{table_name(kind)}-changelog" for kind in KINDS]
+    config = {"cleanup.policy": "compact", "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.1"}
+    client = kafka.admin(of)
+    made = client.create_topics([NewTopic(name, 1, of.kafka_replication, config=config) for name in names])
+    for done in made.values():
+        try:
+            done.result(30)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+
+def fleet_app(of: Settings, book: Book, slot: int = 0) -> App:
+    """The app, which keeps ``book``."""
+    app = make_app(GROUP, of, of.fleet_web_port + slot, slot, store="memory://")
+    tables = {kind: _table(app, kind) for kind in KINDS}
+    names = list(TOPICS)
+    topic = app.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+    @app.agent(topic, name="fold", concurrency=1, supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
+    async def fold_fleet(stream: Any) -> None:
+        async for event in stream.noack().events():
+            message = event.message
+            app.buffered.taken(len(message.value or b""))
+            at_us = int(message.timestamp * 1_000_000)
+            before = book.take(message.topic, message.offset, message.key, message.value, at_us)
+            for table, key, entry in changes(before, book.state):
+                if entry is None:
+                    tables[table].pop(key.encode(), None)
+                else:
+                    tables[table][key.encode()] = pack_entry(entry)
+            event.ack()
+
+    recovered = asyncio.Event()
+    left = set(KINDS)
+
+    def on_recover(kind: str) -> Any:
+        async def done() -> None:
+            left.discard(kind)
+            if not left:
+                book.restart(state_of({name: dict(table.items()) for name, table in tables.items()}))
+                left.update(KINDS)
+                recovered.set()
+
+        return done
+
+    for kind, table in tables.items():
+        table.on_recover(on_recover(kind))
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def catch_up() -> None:
+        while True:
+            await recovered.wait()
+            recovered.clear()
+            await _until_caught_up(app, book, of)
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def revoked(_: Any, partitions: Any, **kwargs: Any) -> None:
+        book.active = False
+
+    add_pages(app, book)
+    return app
+
+
+def _table(app: App, kind: str) -> Any:
+    return app.Table(
+        table_name(kind), partitions=1, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+
+
+async def _until_caught_up(app: App, book: Book, of: Settings) -> None:
+    """Sets the book active once what was in the topics at the recovery is folded, and if the topics are ours."""
+    ends = {name: (await asyncio.to_thread(kafka.end_offsets, name, [0]))[0] for name in TOPICS}
+    ours = {TP(name, 0) for name in TOPICS}
+    while True:
+        if ours <= set(app.consumer.assignment()):
+            read = [await app.consumer.position(TP(name, 0)) for name in TOPICS]
+            at = zip(TOPICS, read, strict=True)
+            if app.buffered.bytes <= 0 and all((place or 0) >= ends[name] for name, place in at):
+                break
+        await asyncio.sleep(CAUGHT_UP_EVERY_S)
+    book.active = True
+    log.info("the fleet is known", nodes=len(book.state.nodes), tasks=len(book.state.tasks))

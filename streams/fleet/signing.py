@@ -35,17 +35,27 @@ def control_key(home: Path) -> Ed25519PrivateKey:
     """The home's control key, made at the first use. UserError when the file holds anything else."""
     path = home / "control.key"
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(Ed25519PrivateKey.generate().private_bytes_raw())
-    except FileExistsError:
-        pass
+    if not path.exists():
+        _make_key(path)
     try:
         return Ed25519PrivateKey.from_private_bytes(path.read_bytes())
     except ValueError:
         raise UserError(
             f"{path} does not hold a control key: restore it, or remove it and join all nodes anew."
         ) from None
+
+
+def _make_key(path: Path) -> None:
+    """Several processes of a new home do this at once: the file is there whole, and the first one's counts."""
+    fresh = path.with_name(f"control.{uuid4().hex}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(Ed25519PrivateKey.generate().private_bytes_raw())
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
 
 
 def trust_of(key: Ed25519PrivateKey) -> str:

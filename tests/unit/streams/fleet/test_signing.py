@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_no_field_can_be_changed(name: str) -> None:
     command = start(signer())
     old = getattr(command, name)
     forged = dataclasses.replace(command, **{name: old + 1 if isinstance(old, int) else old + "x"})
-    with pytest.raises(RefusedError, match="signature|for node"):
+    with pytest.raises(RefusedError, match=r"signature|for node"):
         checker().check(forged, NOW)
 
 
@@ -81,3 +82,11 @@ def test_the_control_key_is_kept_and_only_its_owner_can_read_it(tmp_path: Path) 
     (tmp_path / "control.key").write_bytes(b"short")
     with pytest.raises(UserError, match="does not hold a control key"):
         control_key(tmp_path)
+
+
+def test_processes_that_start_at_once_have_one_key(tmp_path: Path) -> None:
+    for n in range(20):
+        with ThreadPoolExecutor(4) as processes:
+            keys = list(processes.map(lambda _, home=tmp_path / str(n): trust_of(control_key(home)), range(4)))  # type: ignore[misc]
+        assert len(set(keys)) == 1
+        assert [path.name for path in (tmp_path / str(n)).iterdir()] == ["control.key"]

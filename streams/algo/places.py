@@ -31,7 +31,9 @@ class Membership:
             group,
             of,
             {
-                "group.instance.id": task,  # one that was killed has its partitions back as soon as it is up again
+                "group.instance.id": task.replace(
+                    "@", "."
+                ),  # one that was killed has its partitions back as soon as it is up again
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": int(SESSION_S * 1000),
                 "heartbeat.interval.ms": 1000,

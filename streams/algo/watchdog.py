@@ -34,6 +34,7 @@ class Watchdog:
 
     def start(self) -> None:
         """Watches the thread that made it."""
+        self._arm()
         self._thread.start()
 
     def stood_still(self) -> bool:
@@ -49,7 +50,7 @@ class Watchdog:
     def _run(self) -> None:
         count, since = -1, time.monotonic()
         while not self._stop.wait(min(self._limit_s / _LOOKS, 1.0)):
-            faulthandler.dump_traceback_later(2 * self._limit_s, exit=True)
+            self._arm()
             self._froze = self.stood_still()
             self._seen = _now()
             what, now = self._pulse.what, time.monotonic()
@@ -59,6 +60,9 @@ class Watchdog:
                 self._tell(what, now - since)
                 self._end(HUNG)
                 return
+
+    def _arm(self) -> None:
+        faulthandler.dump_traceback_later(2 * self._limit_s, exit=True)
 
     def _tell(self, what: str, seconds: float) -> None:
         frame = sys._current_frames().get(self._watched)

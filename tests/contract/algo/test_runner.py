@@ -43,6 +43,11 @@ class Watch(Algo):
 """
 
 
+def until_signals(settings: Settings, run: str, count: int) -> None:
+    """Waits until a run has made so many."""
+    until(f"{count} signals", lambda: len(signals(settings, run)) >= count, every_s=0.02)
+
+
 def expected(settings: Settings, folder: Path, run: str, name: str, live_from: int) -> dict[str, Signal]:
     """What an engine that was never interrupted makes of the same records."""
     engine = Engine(load(folder).definition, Run(run, f"{run}@n1"), {})
@@ -78,7 +83,7 @@ def test_history_then_live_and_kills_in_between_change_nothing(servers: Settings
         sending.start()
         for _ in range(3):
             at_least = len(signals(servers, run)) + rng.randint(5, 40)
-            until("more signals", lambda n=at_least: len(signals(servers, run)) >= n, every_s=0.02)
+            until_signals(servers, run, at_least)
             running.process.kill()
             running.process.wait()
             running = start()

@@ -67,6 +67,7 @@ def by_unit(made: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 @given(logs(), st.randoms())
+@settings(deadline=None)
 def test_records_that_come_again_change_nothing(log: list[Event], rng: random.Random) -> None:
     again, at = [], 0
     while at < len(log):  # as after a restart of the reader: it goes back and reads on from there

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from schemas.fleet import AlgoRequest, Signal
@@ -73,7 +75,7 @@ class Orders(Algo):
 
     def on_ticks(self, batch: TickBatch) -> None:
         assert batch.last_price.tolist() == [100.0, 101.0]
-        do = {
+        do: dict[str, Callable[[], object]] = {
             "limit": lambda: self.buy(2, price=99.5, reason="cheap", tag="x"),
             "stop": lambda: self.sell(2, trigger=90),
             "both": lambda: self.sell(2, price=89, trigger=90),

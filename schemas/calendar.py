@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MINUTE_US = 60_000_000
 INTERVALS: dict[str, int] = {  # minutes; 0: the whole session day
@@ -40,6 +41,7 @@ class Calendar:
     closes: time
     holidays: frozenset[date]
     special: dict[date, tuple[time, time]]  # instead of the regular hours, weekends included
+    winter: tuple[ZoneInfo, time] | None = None  # closes then instead while that zone has no daylight saving
 
     def session(self, day: date) -> Session | None:
         """The session of a day, or None when the exchange is shut."""
@@ -48,7 +50,7 @@ class Calendar:
         elif day.weekday() >= 5 or day in self.holidays:
             return None
         else:
-            opens, closes = self.opens, self.closes
+            opens, closes = self.opens, self._closes(day)
         return Session(day, self._us(day, opens), self._us(day, closes))
 
     def sessions_from(self, day: date) -> Iterator[Session]:
@@ -72,6 +74,12 @@ class Calendar:
         width = INTERVALS[interval] * MINUTE_US
         return opening if not width else opening + (minute_us - opening) // width * width
 
+    def _closes(self, day: date) -> time:
+        if self.winter is None:
+            return self.closes
+        there, closes = self.winter
+        return self.closes if datetime.combine(day, self.closes, self.zone).astimezone(there).dst() else closes
+
     def _us(self, day: date, at: time) -> int:
         return int(datetime.combine(day, at, self.zone).timestamp()) * 1_000_000
 
@@ -93,21 +101,60 @@ def _opening(here: Calendar, day: date) -> int:
     return _opening_of(here.exchange, day)
 
 
+class CalendarError(ValueError):
+    """The table cannot be used; the message says which entry is wrong."""
+
+
 @cache
 def _table() -> dict[str, Calendar]:
+    return read_table(TABLE.read_text(encoding="utf-8"))
+
+
+def read_table(text: str) -> dict[str, Calendar]:
+    """The calendars of a table by exchange code. CalendarError, one sentence, when an entry is wrong."""
     made: dict[str, Calendar] = {}
-    for name, row in tomllib.loads(TABLE.read_text(encoding="utf-8")).items():
-        calendar = Calendar(
-            exchange=name,
-            zone=ZoneInfo(row["zone"]),
-            opens=row["opens"],
-            closes=row["closes"],
-            holidays=frozenset(row.get("holidays", ())),
-            special={entry["day"]: (entry["opens"], entry["closes"]) for entry in row.get("special", ())},
-        )
+    try:
+        rows = tomllib.loads(text)
+    except ValueError as error:
+        raise CalendarError(f"{TABLE.name} is no TOML: {error}") from error
+    for name, row in rows.items():
+        calendar = _calendar(name, row, rows)
         for exchange in (name, *row.get("also", ())):
             made[exchange] = calendar
     return made
+
+
+KEYS = {"zone", "also", "opens", "closes", "winter", "holidays", "holidays_of", "special"}
+
+
+def _calendar(name: str, row: dict[str, Any], rows: dict[str, Any]) -> Calendar:
+    """One exchange. CalendarError names what is wrong with it."""
+    try:
+        if unknown := sorted(set(row) - KEYS):
+            raise ValueError(f"there is no key {unknown[0]}")
+        holidays = [*row.get("holidays", ()), *rows.get(row.get("holidays_of", ""), {}).get("holidays", ())]
+        if wrong := [day for day in holidays if type(day) is not date]:
+            raise ValueError(f"{wrong[0]} is no date")
+        (opens, closes), winter = _hours(row, "a day"), row.get("winter")
+        return Calendar(
+            exchange=name,
+            zone=ZoneInfo(row["zone"]),
+            opens=opens,
+            closes=closes,
+            holidays=frozenset(holidays),
+            special={entry["day"]: _hours(entry, entry["day"]) for entry in row.get("special", ())},
+            winter=(ZoneInfo(winter["zone"]), winter["closes"]) if winter else None,
+        )
+    except (ValueError, KeyError, TypeError, ZoneInfoNotFoundError) as error:
+        what = f"{error} is missing" if type(error) is KeyError else str(error)
+        raise CalendarError(f"{TABLE.name}, exchange {name}: {what}.") from error
+
+
+def _hours(entry: dict[str, Any], of: object) -> tuple[time, time]:
+    opens, closes = entry["opens"], entry["closes"]
+    if not (type(opens) is time and type(closes) is time and opens < closes):
+        raise ValueError(f"the hours of {of} are no times in their order")
+    return opens, closes
 
 
 def calendar_of(exchange: str) -> Calendar:

@@ -10,6 +10,7 @@ import typer
 
 from infra.cli.gather import Gathered
 from infra.errors import UserError
+from schemas.calendar import CalendarError
 
 app = typer.Typer(
     cls=Gathered,
@@ -43,6 +44,8 @@ def main(arguments: list[str]) -> int:
         return complain(str(error))
     except tomllib.TOMLDecodeError as error:
         return complain(f"The home's settings.toml cannot be read: {error}.")
+    except CalendarError as error:
+        return complain(str(error))
     except ValueError as error:
         if sentence := setting_sentence(error):
             return complain(sentence)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,11 +14,15 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
 
-from infra.kafka import produce_all
+from infra.kafka import consumer, flush, produce_all, producer
 from infra.settings import CHECKOUT, Settings
-from schemas.topics import TOPICS
-from tests.unit.streams.fleet.records import algo
+from schemas.codec import decode, encode
+from schemas.fleet import AlgoEvent, Command
+from schemas.topics import ALGO_EVENTS, COMMANDS, HEARTBEATS, TOPICS
+from streams.fleet.signing import Checker, RefusedError, control_key, trust_of
+from tests.unit.streams.fleet.records import algo, beat
 from tests.wait import until
 
 
@@ -45,6 +51,75 @@ class Fleet:
         self.process.wait(10)
 
 
+class LightNode(threading.Thread):
+    """A node without processes: it beats, checks the signatures of its commands, and says that it has obeyed."""
+
+    def __init__(self, of: Settings, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.tasks: dict[str, str] = {}
+        self.obeyed: list[str] = []
+        self.obeys = threading.Event()
+        self.obeys.set()
+        self._settings = of
+        self._checker = Checker(name, trust_of(control_key(of.home)))
+        self._to = producer(of)
+        self._end = threading.Event()
+        self._number = 0
+
+    def run(self) -> None:
+        started_us = time.time_ns() // 1000
+        reader = consumer(f"light-{self.name}", self._settings)
+        reader.assign([TopicPartition(COMMANDS.name, 0, OFFSET_END)])
+        while not self._end.is_set():
+            now_us = time.time_ns() // 1000
+            made = beat(self.name, now_us, dict(self.tasks), started_us=started_us, interval_s=1.0)
+            self._to.produce(HEARTBEATS.name, encode(made), self.name.encode())
+            for message in reader.consume(100, 0.2):
+                if message.key() == self.name.encode() and self.obeys.is_set():
+                    self._obey(decode(Command, message.value() or b""))
+            self._to.poll(0)
+        reader.close()
+        flush(self._to)
+
+    def _obey(self, command: Command) -> None:
+        try:
+            self._checker.check(command, time.time_ns() // 1000)
+        except RefusedError as error:
+            self._tell(command, "refused", reason=str(error))
+            return
+        self._tell(command, "accepted")
+        self.obeyed.append(command.verb)
+        if command.verb != "start" and self.tasks.pop(command.task, ""):
+            self._tell(command, "stopped")
+        if command.verb in ("start", "restart"):
+            assert json.loads(command.arguments)["task"] == command.task
+            self.tasks[command.task] = "running"
+            self._tell(command, "started", pid=4242)
+        self._tell(command, "done")
+
+    def _tell(self, command: Command, kind: Any, **more: Any) -> None:
+        self._number += 1
+        id_ = f"{self.name}-{id(self)}-{self._number}"
+        event = AlgoEvent(id_, self.name, command.task, kind, time.time_ns() // 1000, command.id, **more)
+        self._to.produce(ALGO_EVENTS.name, encode(event), command.task.encode())
+
+    def end(self) -> None:
+        """Ends it, as a node that was switched off."""
+        self._end.set()
+        self.join(10)
+
+
+@contextmanager
+def light_node(of: Settings, name: str) -> Iterator[LightNode]:
+    """A node that beats; not approved yet."""
+    node = LightNode(of, name)
+    node.start()
+    try:
+        yield node
+    finally:
+        node.end()
+
+
 @contextmanager
 def running(of: Settings, **environment: str) -> Iterator[Fleet]:
     """A fleet that knows its state; ended at the end."""
@@ -71,7 +146,7 @@ def put(of: Settings, topic: str, key: str, record: Any) -> None:
     produce_all([(TOPICS[topic], 0, key, record)], of)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def fleet(servers: Settings) -> Iterator[Fleet]:
     """A running fleet that has an algo, so that it does not submit the examples."""
     put(servers, "algos", "crossover", algo("crossover", submitted_us=time.time_ns() // 1000))

@@ -29,7 +29,7 @@ from streams.fleet.reconcile import unfulfilled
 from streams.fleet.requests import answer
 from streams.fleet.signing import Signer, control_key
 
-LOOK_S = 0.25
+LOOK_S = 0.5
 AGAIN_S = 2.0
 SEEN_WITHIN_S = 10.0
 log = structlog.get_logger(process="fleet")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from infra.errors import UserError
 from schemas.fleet import AlgoEvent, Task, Verb
@@ -18,7 +19,9 @@ from streams.fleet.fold import FleetState, TaskEntry
 from streams.fleet.schedule import Schedule, closes_us, due, exchange_of, parse_schedule
 from streams.fleet.states import is_live, node_state, task_state
 
+Wanted = Literal["running", "stopped", "removed"]
 ACTOR = "schedule"
+NOT_THERE = "the fleet did not run then"
 LATE_S = 5.0  # of the wall clock: what is done later is told as missed
 LOOK_BACK_US = 15 * 86_400_000_000  # no exchange is shut for longer
 
@@ -52,7 +55,7 @@ class Now:
 
 def turns(state: FleetState, now: Now) -> Turns:
     """What all schedules ask for."""
-    found = Turns()
+    look = _Look(state, now)
     for entry in state.tasks.values():
         task = entry.wanted
         if task is None or not task.schedule or task.wanted == "removed":
@@ -61,92 +64,88 @@ def turns(state: FleetState, now: Now) -> Turns:
             schedule = parse_schedule(task.schedule, exchange_of(task.instruments))
         except UserError:
             continue  # written by somebody who did not ask us; its owner sees that it waits
-        _turn(found, state, entry, task, schedule, now)
-    return found
+        look.at_cron(entry, task, schedule) if schedule.cron else look.at_session(entry, task, schedule)
+    return look.found
 
 
-def _turn(found: Turns, state: FleetState, entry: TaskEntry, task: Task, schedule: Schedule, now: Now) -> None:
-    since = now.market_at(task.changed_us)
-    events = due(schedule, since, now.market_us)
-    if schedule.cron:
-        _by_cron(found, state, entry, task, schedule, [at for at, _ in events], now)
-        return
-    starts = [at for at, what in events if what == "start"]
-    stops = [at for at, what in events if what == "stop"]
-    opened = _open_since(schedule, now)
-    runs = task.wanted == "running"
-    if runs and stops:
-        _miss_stop(found, state, entry, task, schedule, stops[0], now)
-    if opened is not None and not (runs and not stops):
-        _change(found, state, task, "running", "restart" if runs and is_live(state, entry) else "start", now)
-    elif opened is None and runs and stops:
-        _change(found, state, task, "stopped", "stop", now)
-    elif opened is None and starts and not runs:
-        _change(found, state, task, "stopped", None, now)
-    for at in starts:
-        if at != opened:
-            _miss(found, task, schedule, at, "the fleet did not run then", now)
+class _Look:
+    """One look at all schedules."""
 
+    def __init__(self, state: FleetState, now: Now) -> None:
+        self.found = Turns()
+        self._state, self._now, self._market_us = state, now, now.market_us
+        self._opened: dict[str, int | None] = {}
 
-def _open_since(schedule: Schedule, now: Now) -> int | None:
-    """When the session that is open now (or about to open) was to be started; None outside of sessions."""
-    last = due(schedule, now.market_us - LOOK_BACK_US, now.market_us)[-1:]
-    return last[0][0] if last and last[0][1] == "start" else None
+    def at_session(self, entry: TaskEntry, task: Task, schedule: Schedule) -> None:
+        events = due(schedule, self._now.market_at(task.changed_us), self._market_us)
+        starts = [at for at, what in events if what == "start"]
+        stops = [at for at, what in events if what == "stop"]
+        opened, runs = self._open_since(schedule), task.wanted == "running"
+        if runs and stops:
+            self._miss_stop(entry, task, schedule, stops[0])
+        if opened is not None and not runs:
+            self._change(task, "running", "start")
+        elif opened is not None and stops:  # a new session begins, whose start nobody has seen
+            self._change(task, "running", "restart" if is_live(self._state, entry) else "start")
+        elif opened is None and runs and stops:
+            self._change(task, "stopped", "stop")
+        elif opened is None and starts and not runs:
+            self._change(task, "stopped", None)
+        for at in starts:
+            if at != opened:
+                self._miss(task, schedule, at, NOT_THERE)
 
+    def at_cron(self, entry: TaskEntry, task: Task, schedule: Schedule) -> None:
+        starts = [at for at, _ in due(schedule, self._now.market_at(task.changed_us), self._market_us)]
+        if not starts:
+            return
+        for at in starts[:-1]:
+            self._miss(task, schedule, at, NOT_THERE)
+        if is_live(self._state, entry):
+            self._miss(task, schedule, starts[-1], "it still ran from the time before")
+            self._change(task, "running", None)
+        elif self._market_us <= max(closes_us(schedule, starts[-1]), starts[-1] + self._now.late_us):
+            self._change(task, "running", "start")
+        else:
+            self._miss(task, schedule, starts[-1], NOT_THERE)
+            self._change(task, task.wanted, None)
 
-def _by_cron(
-    found: Turns, state: FleetState, entry: TaskEntry, task: Task, schedule: Schedule, starts: list[int], now: Now
-) -> None:
-    if not starts:
-        return
-    *earlier, last = starts
-    for at in earlier:
-        _miss(found, task, schedule, at, "the fleet did not run then", now)
-    if is_live(state, entry):
-        _miss(found, task, schedule, last, "it still ran from the time before", now)
-        _change(found, state, task, "running", None, now)
-    elif now.market_us <= max(closes_us(schedule, last), last + now.late_us):
-        _change(found, state, task, "running", "start", now)
-    else:
-        _miss(found, task, schedule, last, "the fleet did not run then", now)
-        _change(found, state, task, task.wanted, None, now)
+    def _open_since(self, schedule: Schedule) -> int | None:
+        """When the session that is open now (or about to open) was to be started; None outside of sessions."""
+        exchange = schedule.calendar.exchange
+        if exchange not in self._opened:
+            last = due(schedule, self._market_us - LOOK_BACK_US, self._market_us)[-1:]
+            self._opened[exchange] = last[0][0] if last and last[0][1] == "start" else None
+        return self._opened[exchange]
 
+    def _miss_stop(self, entry: TaskEntry, task: Task, schedule: Schedule, at: int) -> None:
+        heard = entry.life is not None and entry.life.at_us >= entry.wanted_us
+        if not heard and not is_live(self._state, entry):
+            looks, why, _ = task_state(self._state, entry, self._now.wall_us)
+            because = looks + (f": {why}" if why else "")
+            self._tell(task, at, f"it did not run in the session that closed {_local(schedule, at)} ({because})")
+        elif self._market_us - at > self._now.late_us and not self._jumped(at):
+            self._tell(task, at, f"it was to stop {_local(schedule, at)}, but {NOT_THERE}")
 
-def _miss_stop(
-    found: Turns, state: FleetState, entry: TaskEntry, task: Task, schedule: Schedule, at: int, now: Now
-) -> None:
-    heard = entry.life is not None and entry.life.at_us >= entry.wanted_us
-    if not heard and not is_live(state, entry):
-        looks, why, _ = task_state(state, entry, now.wall_us)
-        because = looks + (f": {why}" if why else "")
-        reason = f"it did not run in the session that closed {_local(schedule, at)} ({because})"
-        found.events.append(_event(task, at, reason, now))
-    elif now.market_us - at > now.late_us and not _jumped(at, now):
-        reason = f"it was to stop {_local(schedule, at)}, but the fleet did not run then"
-        found.events.append(_event(task, at, reason, now))
+    def _jumped(self, at: int) -> bool:
+        """Whether the market's clock itself has skipped the time since then, as the simulator's does at night."""
+        return self._now.market_at(self._now.wall_us - int(LATE_S * 1e6)) <= at
 
+    def _miss(self, task: Task, schedule: Schedule, at: int, why: str) -> None:
+        self._tell(task, at, f"its start {_local(schedule, at)} was missed: {why}")
 
-def _jumped(at: int, now: Now) -> bool:
-    """Whether the market's clock itself has skipped the time since then, as the simulator's does at night."""
-    return now.market_at(now.wall_us - int(LATE_S * 1e6)) <= at
+    def _tell(self, task: Task, at: int, reason: str) -> None:
+        id_ = f"missed-{task.task}-{at}"
+        self.found.events.append(AlgoEvent(id_, task.node, task.task, "missed", self._now.wall_us, reason=reason))
 
-
-def _miss(found: Turns, task: Task, schedule: Schedule, at: int, why: str, now: Now) -> None:
-    found.events.append(_event(task, at, f"its start {_local(schedule, at)} was missed: {why}", now))
-
-
-def _event(task: Task, at: int, reason: str, now: Now) -> AlgoEvent:
-    return AlgoEvent(f"missed-{task.task}-{at}", task.node, task.task, "missed", now.wall_us, reason=reason)
+    def _change(self, task: Task, wanted: Wanted, verb: Verb | None) -> None:
+        node = self._state.nodes.get(task.node)
+        if verb and (node is None or node_state(node, self._now.wall_us)[0] not in ("up", "degraded")):
+            verb = None  # it is told when it is back, if the wish still stands then
+        changed = replace(task, wanted=wanted, changed_us=self._now.wall_us, actor=ACTOR)
+        self.found.wishes.append(Wish(changed, verb))
 
 
 def _local(schedule: Schedule, at: int) -> str:
     local = datetime.fromtimestamp(at / 1e6, UTC).astimezone(schedule.calendar.zone)
     return f"on {local:%Y-%m-%d} at {local:%H:%M}"
-
-
-def _change(found: Turns, state: FleetState, task: Task, wanted: str, verb: Verb | None, now: Now) -> None:
-    node = state.nodes.get(task.node)
-    if verb and (node is None or node_state(node, now.wall_us)[0] not in ("up", "degraded")):
-        verb = None  # it is told when it is back, if the wish still stands then
-    changed = replace(task, wanted=wanted, changed_us=now.wall_us, actor=ACTOR)  # type: ignore[arg-type]
-    found.wishes.append(Wish(changed, verb))

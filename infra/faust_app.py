@@ -31,6 +31,7 @@ from infra.errors import UserError
 from infra.settings import Settings
 
 MAX_BUFFERED = 32 * 1024 * 1024  # bytes of records that were fetched and not yet taken by an agent
+CHANGELOG = "-changelog"  # how Faust ends the names of its tables' topics
 STOP_S = 9.0
 log = structlog.get_logger()
 
@@ -50,7 +51,8 @@ class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
     """Faust's consumer, which fetches only while there is room."""
 
     def _to_message(self, tp: Any, record: Any) -> Any:
-        self.app.buffered.bytes += len(record.value or b"")
+        if not tp.topic.endswith(CHANGELOG):  # that goes into a table, and no agent takes it
+            self.app.buffered.bytes += len(record.value or b"")
         return super()._to_message(tp, record)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - as Faust calls it

@@ -8,6 +8,7 @@ what is repeated after a crash changes nothing, since the fold does not mind.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from faust.types import TP
 from mode import CrashingSupervisor
 
 from infra import kafka
-from infra.faust_app import App, make_app
+from infra.faust_app import CHANGELOG, App, make_app
 from infra.settings import Settings
 from streams.fleet.book import TOPICS, Book
 from streams.fleet.entries import KINDS, VERSION, changes, pack_entry, state_of
@@ -35,7 +36,7 @@ def table_name(kind: str) -> str:
 
 def make_changelogs(of: Settings) -> None:
     """Makes the tables' changelog topics: compacted, one partition. UserError or KafkaException when Kafka refuses."""
-    names = [f"{GROUP}-{table_name(kind)}-changelog" for kind in KINDS]
+    names = [f"{GROUP}-{table_name(kind)}{CHANGELOG}" for kind in KINDS]
     config = {"cleanup.policy": "compact", "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.1"}
     client = kafka.admin(of)
     made = client.create_topics([NewTopic(name, 1, of.kafka_replication, config=config) for name in names])
@@ -59,7 +60,7 @@ def fleet_app(of: Settings, book: Book, slot: int = 0) -> App:
         async for event in stream.noack().events():
             message = event.message
             app.buffered.taken(len(message.value or b""))
-            at_us = int(message.timestamp * 1_000_000)
+            at_us = round(message.timestamp * 1000) * 1000  # Kafka's are milliseconds
             before = book.take(message.topic, message.offset, message.key, message.value, at_us)
             for table, key, entry in changes(before, book.state):
                 if entry is None:
@@ -71,18 +72,23 @@ def fleet_app(of: Settings, book: Book, slot: int = 0) -> App:
     recovered = asyncio.Event()
     left = set(KINDS)
 
-    def on_recover(kind: str) -> Any:
+    def recovery_of(kind: str) -> Callable[[], Awaitable[None]]:
         async def done() -> None:
             left.discard(kind)
-            if not left:
+            if left:
+                return
+            left.update(KINDS)
+            try:
                 book.restart(state_of({name: dict(table.items()) for name, table in tables.items()}))
-                left.update(KINDS)
-                recovered.set()
+            except ValueError as error:  # Faust would pass over it
+                log.error("the tables cannot be read", reason=str(error))
+                await app.crash(error)
+            recovered.set()
 
         return done
 
     for kind, table in tables.items():
-        table.on_recover(on_recover(kind))
+        table.on_recover(recovery_of(kind))
 
     @app.task  # type: ignore[untyped-decorator]
     async def catch_up() -> None:
@@ -94,15 +100,14 @@ def fleet_app(of: Settings, book: Book, slot: int = 0) -> App:
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def revoked(_: Any, partitions: Any, **kwargs: Any) -> None:
         book.active = False
+        app.buffered.bytes = 0  # Faust has emptied its buffers
 
     add_pages(app, book)
     return app
 
 
 def _table(app: App, kind: str) -> Any:
-    return app.Table(
-        table_name(kind), partitions=1, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-    )
+    return app.Table(table_name(kind), partitions=1, key_type=bytes, value_type=bytes)
 
 
 async def _until_caught_up(app: App, book: Book, of: Settings) -> None:

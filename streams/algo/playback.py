@@ -37,6 +37,8 @@ def replay(
         outcomes += engine.feed(event)
         if engine.end:
             break
+    if engine.end and engine.end.status == 2:
+        raise AssertionError(engine.end.reason)
     for note in (note for outcome in outcomes for note in outcome.notes if note.level == "error"):
         raise AssertionError(note.text)
     return [record for outcome in outcomes for record in outcome.records]

@@ -229,7 +229,7 @@ class Runner:
 
     def _start(self, units: list[Unit]) -> None:
         outcomes = [unit.start(self._clock.now_us()) for unit in units]
-        self._output.say("started " + ", ".join(unit.name for unit in units))
+        self._output.say("started " + ", ".join(unit.name for unit in units if not unit.ended))
         self._output.notes(note for outcome in outcomes for note in outcome.notes)
         made = zip(units, outcomes, strict=True)
         self._write({unit.name: self._engine.saved(unit, outcome) for unit, outcome in made})

@@ -172,6 +172,9 @@ class Unit:
             self._pulse.end()
 
     def _failed(self, what: str, error: BaseException) -> None:
+        if what == "on_start" and isinstance(error, ValueError):  # a mistake of who set the parameters
+            self.ended = End(2, f"{self.name} could not start: {error}")
+            return
         self._errors += 1
         limit = self.definition.made.max_errors
         short = f"{type(error).__name__}: {error}"
@@ -180,8 +183,7 @@ class Unit:
         text = f"{what} raised {short}\nevent {self._event}, whose effects are dropped; error {self._errors} in a row"
         self._note("error", f"{text}, {limit} end the algo\n{lines}")
         if what == "on_start":
-            is_mistake = isinstance(error, ValueError)  # of who set the parameters
-            self.ended = End(2 if is_mistake else 3, f"{self.name} could not start: {error if is_mistake else short}")
+            self.ended = End(3, f"{self.name} could not start: {short}")
         elif self._errors >= limit:
             self.ended = End(3, f"{what} of {self.name} raised {self._errors} times in a row, last {short}")
 

@@ -69,8 +69,8 @@ def test_history_then_live_and_kills_in_between_change_nothing(servers: Settings
     for number in range(10):
         sender.candle(name, number)
 
-    def live() -> None:
-        for number in range(10, 40):
+    def live(first: int, last: int) -> None:
+        for number in range(first, last):
             for second in range(8):
                 sender.ticks(3, [(name, float(number * 10 + second)), ("NSE:OTHER", 1.0)], number * 60 + second)
             sender.candle(name, number)
@@ -79,15 +79,15 @@ def test_history_then_live_and_kills_in_between_change_nothing(servers: Settings
         running = start()
         running.until_says("started")
         assert "closes=[6.0, 7.0, 8.0, 9.0]" in running.out
-        sending = threading.Thread(target=live)
-        sending.start()
-        for _ in range(3):
-            at_least = len(signals(servers, run)) + rng.randint(5, 40)
-            until_signals(servers, run, at_least)
+        for stage in range(1, 5):
+            sending = threading.Thread(target=live, args=(stage * 10, stage * 10 + 10))
+            sending.start()
+            until_signals(servers, run, len(signals(servers, run)) + rng.randint(3, 60))
             running.process.kill()
             running.process.wait()
+            sending.join()  # what comes while it is dead is worked through too
             running = start()
-        sending.join()
+            running.until_says("started", 1 + stage)
         want = expected(servers, tmp_path / f"{run}@n1" / "files", run, name, 10)
         until("all signals", lambda: {s.id for s in signals(servers, run)} >= set(want))
         memory_mb = psutil.Process(running.process.pid).memory_info().rss / 2**20
@@ -122,7 +122,8 @@ def test_two_tasks_of_a_run_share_the_instruments_and_one_takes_over(servers: Se
         until("all second", lambda: len({s.id for s in signals(servers, run)}) == 2 * len(names), 90)
         assert first.terminate() == 0
     for name in names:
-        assert sorted(s.data["sum"] for s in signals(servers, run) if s.instrument == name) == ["1.0", "3.0"]
+        said = {s.id: s for s in signals(servers, run) if s.instrument == name}  # a killed task's last may come twice
+        assert sorted(s.data["sum"] for s in said.values()) == ["1.0", "3.0"]
 
 
 def test_an_instrument_that_is_not_subscribed_is_waited_for(servers: Settings, tmp_path: Path) -> None:
@@ -130,9 +131,9 @@ def test_an_instrument_that_is_not_subscribed_is_waited_for(servers: Settings, t
     with task(tmp_path, WATCH, [name], run) as start:
         running = start()
         running.until_says(f"{name} is not subscribed at the feed, it is waited for: `./portfolio feed add {name}`")
-        subscribe({name: 5})
+        subscribe({name: 2})
         running.until_says(f"started {name}")
-        sender.ticks(5, [(name, 7.0)], 1)
+        sender.ticks(2, [(name, 7.0)], 1)
         until("its signal", lambda: [s.value for s in signals(servers, run)] == [7.0])
         assert running.terminate() == 0
 
@@ -190,7 +191,7 @@ def test_algos_talk_and_command_and_say_farewell(servers: Settings, tmp_path: Pa
     ("code", "status", "says"),
     [
         ("def on_tick(self, tick): 1 / 0", 3, "raised 3 times in a row, last ZeroDivisionError: division by zero"),
-        ("def on_tick(self, tick):\n        while True: pass", 4, "on_tick of NSE:BAD at ticks/4/"),
+        ("def on_tick(self, tick):\n        while True: pass", 4, "on_tick of NSE:BAD at ticks/0/"),
         ("def on_tick(self, tick): self.end('enough')", 0, ""),
         ("def on_start(self): raise ValueError('a is less than b')", 2, "NSE:BAD could not start: a is less than b"),
     ],
@@ -202,13 +203,13 @@ def test_each_end_has_its_status_and_says_why(
     text = f"from streams.algo import Algo\nclass Bad(Algo):\n    max_errors = 3\n    max_seconds = 1.0\n    {code}\n"
     if "on_tick" not in code:
         text += "    def on_tick(self, tick): pass\n"
-    subscribe({"NSE:BAD": 4})
+    subscribe({"NSE:BAD": 0})
     with task(tmp_path, text, ["NSE:BAD"], f"bad-{status}") as start:
         running = start()
         if status != 2:
             running.until_says("started NSE:BAD")
         for second in range(5):
-            Sender(servers).ticks(4, [("NSE:BAD", 1.0)], second)
+            Sender(servers).ticks(0, [("NSE:BAD", 1.0)], second)
         assert running.end() == status, running.err
         assert says in running.err
         assert "Traceback" not in running.err or status == 3

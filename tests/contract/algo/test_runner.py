@@ -81,8 +81,9 @@ def test_history_then_live_and_kills_in_between_change_nothing(servers: Settings
         assert "closes=[6.0, 7.0, 8.0, 9.0]" in running.out
         for stage in range(1, 5):
             sending = threading.Thread(target=live, args=(stage * 10, stage * 10 + 10))
+            before = len(signals(servers, run))
             sending.start()
-            until_signals(servers, run, len(signals(servers, run)) + rng.randint(3, 60))
+            until_signals(servers, run, before + rng.randint(3, 60))
             running.process.kill()
             running.process.wait()
             sending.join()  # what comes while it is dead is worked through too

@@ -7,6 +7,7 @@ in the task or the algo's file, 3 when the algo's errors reached their limit, 4 
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 import threading
@@ -73,4 +74,7 @@ def _run(given: Given, loaded: Loaded, pulse: Pulse, output: Output, stop: threa
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # clients whose log is away would hold the process up

@@ -22,11 +22,11 @@ def print_algos(algos: Sequence[Row], tasks: Sequence[Row]) -> None:
     if not algos:
         console.print("No algo is submitted yet: `./portfolio algo submit PATH`.")
     else:
-        table = table_of("algo", "description", "listens to", "submitted", "package")
+        table = table_of("algo", "listens to", "submitted", "by", "")
         for algo in algos:
             table.add_row(
-                plain(algo["name"]), plain(algo["description"]), plain(" ".join(algo["inputs"])),
-                f"{moment(algo['submitted_us'])} by {plain(algo['actor'])}", algo["package"][:12],
+                plain(algo["name"]), plain(" ".join(algo["inputs"])), moment(algo["submitted_us"]),
+                plain(algo["actor"]), plain(algo["description"]),
             )  # fmt: skip
         console.print(table)
     if tasks:

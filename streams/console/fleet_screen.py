@@ -19,17 +19,35 @@ CONTROL = {code: "�" for code in (*range(32), *range(127, 160)) if code != ord
 
 
 def print_tasks(console: Console, tasks: Sequence[Row]) -> None:
-    """A line for each task: where a run is wanted, and what it does in truth."""
-    table = table_of("run", "node", "algo", "state", "since", "trading", "restarts", "instruments", "")
+    """A line for each task, where a run is wanted and what it does in truth; below, what there is to say of it."""
+    table = table_of("run", "node", "state", "since", "trading", "instruments")
     for task in tasks:
-        state = task["state"] if task["state"] == task["wanted"] else f"{task['state']}, wanted {task['wanted']}"
         table.add_row(
-            plain(task["run"]), plain(task["node"]), plain(task["algo"]),
-            Text(state, style=COLOURS.get(task["state"], "")), moment(task["since_us"]),
-            Text(task["trading"], style="bold red" if task["trading"] == "live" else ""),
-            str(task["restarts"] or ""), plain(some(task["instruments"])), plain(task["reason"] or task["schedule"]),
+            plain(task["run"]), plain(task["node"]), Text(state_of(task), style=COLOURS.get(task["state"], "")),
+            moment(task["since_us"]), Text(task["trading"], style="bold red" if task["trading"] == "live" else ""),
+            plain(some(task["instruments"])),
         )  # fmt: skip
     console.print(table)
+    for task in tasks:
+        if said := "; ".join(_remarks(task)):
+            console.print(Text.assemble((task["task"], COLOURS.get(task["state"], "")), ": ", plain(said)))
+
+
+def state_of(task: Row) -> str:
+    """A task's state, and what it shall be where that is another."""
+    state, wanted = task["state"], task["wanted"]
+    if wanted == "running" and state in ("stopped", "crash-loop", "lease-lost"):
+        return f"{state}, shall run"
+    return f"{state}, shall stop" if wanted in ("stopped", "removed") and state in ("running", "restarting") else state
+
+
+def _remarks(task: Row) -> list[str]:
+    """What a task's line has no room for."""
+    said = [f"algo {task['algo']}"] if task["algo"] not in (task["run"], "") else []
+    said += [", ".join(f"{name}={value}" for name, value in task["settings"].items())] if task["settings"] else []
+    said += [f"runs by {task['schedule']}"] if task["schedule"] else []
+    said += [f"started again {task['restarts']} times"] if task["restarts"] else []
+    return [*said, *([task["reason"]] if task["reason"] else [])]
 
 
 def print_history(console: Console, history: Sequence[Row]) -> None:
@@ -66,5 +84,9 @@ def plain(text: str) -> Text:
 
 
 def table_of(*columns: str) -> Table:
-    """A plain table."""
-    return Table(*columns, box=None, pad_edge=False, header_style="dim")
+    """A table whose last column takes the lines that it needs; the others stay whole."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in columns[:-1]:
+        table.add_column(name, no_wrap=True)
+    table.add_column(columns[-1])
+    return table

@@ -20,6 +20,7 @@ COLOURS = {
     "lost": "red",
     "removed": "dim",
 }
+WIDE = 110  # columns
 CLOCK_OFF_S = 1.0  # a smaller offset is not worth a person's eye
 
 
@@ -29,39 +30,45 @@ def print_nodes(nodes: Sequence[Row]) -> None:
     if not nodes:
         console.print("There is no node yet: `./portfolio node token` lets one join.")
         return
-    console.print(nodes_table(nodes))
+    console.print(nodes_table(nodes, console.width))
     for node in nodes:
         if node["reason"]:
             console.print(Text.assemble((node["node"], COLOURS.get(node["state"], "")), ": ", plain(node["reason"])))
 
 
-def nodes_table(nodes: Sequence[Row]) -> Table:
-    """Each node's state, load and algos."""
-    table = Table("node", "state", "tags", box=None, pad_edge=False, header_style="dim")
-    for name in ("algos", "cpu", "memory", "disk", "in / out", "clock", "heard"):
+def nodes_table(nodes: Sequence[Row], width: int) -> Table:
+    """Each node's state, load and algos; on a wide terminal also its network, version and addresses."""
+    wide = width >= WIDE
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("node", "state"):
+        table.add_column(name, no_wrap=True)
+    for name in ("algos", "cpu", "memory", "disk", "clock", "heard", *(("load", "in/s", "out/s") if wide else ())):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("version")
-    table.add_column("address")
+    for name in ("tags", *(("version", "address") if wide else ())):
+        table.add_column(name)
     for node in nodes:
+        state = Text(node["state"], style=COLOURS.get(node["state"], ""))
+        more = (plain(node["version"]), plain(" ".join(node["addresses"][:2]))) if wide else ()
         table.add_row(
-            plain(node["node"]), Text(node["state"], style=COLOURS.get(node["state"], "")),
-            plain(" ".join(node["tags"])), f"{len(node['running'])}/{len(node['wanted'])}", *_machine(node),
-            plain(node["version"] or ""), plain(" ".join(node["addresses"][:2])),
+            plain(node["node"]), state, f"{len(node['running'])}/{len(node['wanted'])}",
+            *_measured(node)[: None if wide else 5], plain(" ".join(node["tags"])), *more,
         )  # fmt: skip
     return table
 
 
-def _machine(node: Row) -> tuple[str, str, str, str, Text, str]:
-    """Processor, memory, disk, network, clock, and how long ago it was heard."""
+def _measured(node: Row) -> tuple[str | Text, ...]:
+    """Processor, memory, disk, clock, how long ago it was heard, load, network."""
     if node["heartbeat_age_s"] is None:
-        return ("–", "–", "–", "–", Text("–"), "never")
+        return ("–", "–", "–", "–", "never", "–", "–", "–")
     return (
-        f"{node['cpu']:.0%} of {node['cores']}",
+        f"{node['cpu']:.0%}",
         share(node["memory_used"], node["memory_total"]),
         share(node["disk_used"], node["disk_total"]),
-        f"{short(node['received_bps'])} / {short(node['sent_bps'])}",
         clock(node["clock_offset_s"]),
         age(node["heartbeat_age_s"]),
+        f"{node['load']:.2f}",
+        decimal(int(node["received_bps"])),
+        decimal(int(node["sent_bps"])),
     )
 
 
@@ -87,27 +94,21 @@ def _facts(node: Row) -> Table:
     if node["heartbeat_age_s"] is None:
         facts.add_row("heard", "never")
         return facts
-    cpu, memory, disk, network, clock_off, heard = _machine(node)
-    facts.add_row("heard", f"{heard} ago, agent up since {moment(node['started_us'])}")
-    facts.add_row("clock", clock_off)
+    facts.add_row("heard", f"{age(node['heartbeat_age_s'])} ago, agent up since {moment(node['started_us'])}")
+    facts.add_row("clock", clock(node["clock_offset_s"]))
     facts.add_row("computer", plain(f"{node['host']}  {' '.join(node['addresses'])}"))
     facts.add_row("agent", plain(f"{node['version']} on Python {node['python']}, {decimal(node['agent_memory'])}"))
-    facts.add_row("processor", f"{cpu} cores in use, load {node['load']:.2f}")
-    facts.add_row("memory", f"{memory} in use")
-    facts.add_row("disk", f"{disk} in use")
-    facts.add_row("network", f"{network} bytes a second in / out")
+    facts.add_row("processor", f"{node['cpu']:.0%} of {node['cores']} cores in use, load {node['load']:.2f}")
+    facts.add_row("memory", f"{share(node['memory_used'], node['memory_total'])} of {decimal(node['memory_total'])}")
+    facts.add_row("disk", f"{share(node['disk_used'], node['disk_total'])} of {decimal(node['disk_total'])}")
+    facts.add_row("network", f"{decimal(int(node['received_bps']))}/s in, {decimal(int(node['sent_bps']))}/s out")
     facts.add_row("algos", f"{len(node['running'])} running, {len(node['wanted'])} wanted")
     return facts
 
 
 def share(used: int, total: int) -> str:
-    """``41% of 16.0 GB``."""
-    return f"{used / total:.0%} of {decimal(total)}" if total else "–"
-
-
-def short(bytes_per_s: float) -> str:
-    """``12.0 kB``."""
-    return decimal(int(bytes_per_s))
+    """``41%``."""
+    return f"{used / total:.0%}" if total else "–"
 
 
 def clock(offset_s: float | None) -> Text:

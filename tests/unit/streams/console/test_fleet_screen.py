@@ -47,14 +47,37 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nodes_are_told_in_a_line_each(log: FleetLog, capsys: pytest.CaptureFixture[str]) -> None:
     print_nodes(view.nodes_view(log).model_dump()["nodes"])
     heading, desk, laptop, *below = capsys.readouterr().out.splitlines()
-    assert " ".join(heading.split()) == "node state tags algos cpu memory disk in / out clock heard version address"
-    assert [word for word in ("degraded", "1/1", "25% of 4", "25% of 17.2 GB", "+70 s") if word not in desk] == []
+    assert (
+        " ".join(heading.split()) == "node state algos cpu memory disk clock heard load in/s out/s tags version address"
+    )
+    assert [
+        word for word in ("degraded", "1/1", "25%", "36%", "+70 s", "0.50", "big", "10.0.0.7") if word not in desk
+    ] == []
     assert "pending" in laptop
     assert "never" in laptop
     assert below[0].startswith("desk: its clock is 70 s ahead")
     assert "./portfolio node approve laptop" in below[1]
     print_nodes([])
     assert "node token" in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_keeps_what_counts(
+    log: FleetLog, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_nodes(view.nodes_view(log).model_dump()["nodes"])
+    said = view.algos_view(log).model_dump()
+    print_algos(said["algos"], said["tasks"])
+    print_algo(view.algo_view(log, "crossover").model_dump())
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    for words in (
+        "desk    degraded    1/1  25%     25%   36%  +70 s",
+        "crossover  gone  crash-loop, shall run",
+        "candles:1m",
+    ):
+        assert words in out
+    assert "crossover@gone: started again 5 times; it ended�[31m 5 times" in out
 
 
 def test_one_node_is_told_whole(log: FleetLog, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +93,7 @@ def test_algos_and_their_tasks(log: FleetLog, capsys: pytest.CaptureFixture[str]
     out = capsys.readouterr().out
     assert "two [bold]averages[/]" in out  # the author's words, not markup
     assert "NSE:S0, NSE:S1, NSE:S2 and 2 more" in out
-    assert "crash-loop, wanted running" in out
+    assert "crash-loop, shall run" in out
     assert "\x1b[31m" not in out  # nor orders to the terminal
     print_algos([], [])
     assert "algo submit" in capsys.readouterr().out

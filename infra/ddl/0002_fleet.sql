@@ -1,5 +1,6 @@
 -- Tokens that let a computer join as a node, each once. The secret itself is nowhere: its SHA-256 is the key of the
--- proof that a join request carries. used_request is the request's own time: the same request again has the same answer.
+-- proof that a join request carries. used_request is the request's own time: the same request again has the same answer;
+-- used_us is the time of that answer. Both in microseconds, as in the records.
 CREATE TABLE join_tokens (
     id text PRIMARY KEY,
     secret_sha256 bytea NOT NULL,
@@ -10,7 +11,7 @@ CREATE TABLE join_tokens (
     expires_at timestamptz NOT NULL,
     used_by text,
     used_request bigint,
-    used_at timestamptz
+    used_us bigint
 );
 
 -- Every command that was written, and what became of it: kept when Kafka has long forgotten it.

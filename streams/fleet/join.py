@@ -79,7 +79,7 @@ def check_request(request: JoinRequest, known: NodeEntry | None, of: Settings, n
         token = tokens.find(by, request.token) if TOKEN.fullmatch(request.token) else None
         verdict = judge(request, token, known, now_us)
         if verdict.uses_token:
-            tokens.use(by, request.token, request.node, request.at_us)
+            tokens.use(by, request.token, request.node, request.at_us, now_us)
     return verdict
 
 

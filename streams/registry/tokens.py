@@ -21,7 +21,7 @@ class StoredToken:
     is_expired: bool  # by PostgreSQL's clock
     used_by: str = ""
     used_request: int = 0  # ``at_us`` of the join request
-    used_us: int = 0
+    used_us: int = 0  # when that was decided
 
 
 def add(
@@ -45,18 +45,17 @@ def find(by: connection, id_: str) -> StoredToken | None:
     with by.cursor() as cursor:
         cursor.execute(
             "SELECT id, secret_sha256, approve, tags, made_by, expires_at <= now(), coalesce(used_by, ''), "
-            "coalesce(used_request, 0), coalesce((extract(epoch FROM used_at) * 1000000)::bigint, 0) "
-            "FROM join_tokens WHERE id = %s FOR UPDATE",
+            "coalesce(used_request, 0), coalesce(used_us, 0) FROM join_tokens WHERE id = %s FOR UPDATE",
             (id_,),
         )
         row = cursor.fetchone()
     return StoredToken(row[0], bytes(row[1]), *row[2:]) if row else None
 
 
-def use(by: connection, id_: str, node: str, request_us: int) -> None:
+def use(by: connection, id_: str, node: str, request_us: int, now_us: int) -> None:
     """Marks it as used, in the caller's transaction."""
     with by.cursor() as cursor:
         cursor.execute(
-            "UPDATE join_tokens SET used_by = %s, used_request = %s, used_at = now() WHERE id = %s",
-            (node, request_us, id_),
+            "UPDATE join_tokens SET used_by = %s, used_request = %s, used_us = %s WHERE id = %s",
+            (node, request_us, now_us, id_),
         )

@@ -45,7 +45,7 @@ class Intake:
         self._try_at = 0.0
         self._assigned = False
         self.knows_standing = False
-        self.has_caught_up = False  # with the commands that there were at the start
+        self._ended = False  # the end of the commands was seen
         self.decisions: deque[Node] = deque()
         self._commands: deque[Read] = deque()
 
@@ -102,7 +102,7 @@ class Intake:
         if topic == NODES.name:
             self.knows_standing = True
         else:
-            self.has_caught_up = True
+            self._ended = True
 
     def _decision(self, key: bytes | None, value: bytes | None) -> None:
         if key == self._node.encode() and value is not None:
@@ -123,6 +123,11 @@ class Intake:
     def next_command(self) -> Read | None:
         """The next command in order; None while there is none, or while the standing is not known."""
         return self._commands.popleft() if self.knows_standing and self._commands else None
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether all commands that there were at the start were given out."""
+        return self._ended and self.knows_standing and not self._commands
 
     def close(self) -> None:
         """Lets go of Kafka."""

@@ -116,7 +116,9 @@ def test_packages_that_cannot_be_used_fail_their_start_and_leave_nothing(compute
         (None, "not in the log"),
         (forged, "its bytes are not those of its hash"),
     ):
-        sha256 = archive if isinstance(archive, str) else hashlib.sha256(archive or b"unknown").hexdigest()
+        sha256 = (
+            archive if isinstance(archive, str) else hashlib.sha256(b"?" if archive is None else archive).hexdigest()
+        )
         if isinstance(archive, bytes):
             computer.submit(archive)
         task = computer.task("bad", sha256)

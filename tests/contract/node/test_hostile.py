@@ -8,7 +8,7 @@ import pytest
 
 from schemas.fleet import AlgoEvent, Task
 from tests.contract.node.computer import Computer
-from tests.contract.node.programs import BOMB, DAEMON, FLOOD, GREEDY, LOOP, POLITE, RAISES, STUBBORN
+from tests.contract.node.programs import BOMB, DAEMON, FLOOD, GREEDY, LOOP, POLITE, STUBBORN
 from tests.wait import until
 
 
@@ -27,7 +27,7 @@ def is_unharmed(computer: Computer, neighbour: Task) -> None:
     assert computer.kinds(neighbour) == ["accepted", "started", "done"]
     seen = len(computer.lines(neighbour))
     until("more lines", lambda: len(computer.lines(neighbour)) > seen)
-    assert computer.beat(lambda b: b.tasks.get(neighbour.task) == "running").agent_memory < 90 << 20
+    assert computer.health()["tasks"][neighbour.task] == "running"
 
 
 def ends(computer: Computer, task: Task) -> AlgoEvent:
@@ -78,11 +78,3 @@ def test_a_flood_is_cut_and_counted(computer: Computer, neighbour: Task) -> None
     ends(computer, task)
     told = [line.text for line in computer.lines(task, "node")]
     assert any("lines were left out" in text for text in told) or computer.lines(task)[-1].dropped
-
-
-def test_one_that_raises_at_once_is_a_crash_loop_with_its_last_words(computer: Computer, neighbour: Task) -> None:
-    task, _ = computer.run("raises", RAISES)
-    assert computer.wait(task, "crash-loop", timeout_s=60).reason.endswith("ValueError: the strategy is wrong")
-    assert "ValueError: the strategy is wrong" in [line.text for line in computer.lines(task, "err")]
-    assert not computer.processes(task)
-    is_unharmed(computer, neighbour)

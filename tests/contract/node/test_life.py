@@ -6,10 +6,8 @@ import itertools
 import os
 import signal
 
-import psutil
-
 from tests.contract.node.computer import Computer
-from tests.contract.node.programs import DONE, MISTAKEN, POLITE, QUITS
+from tests.contract.node.programs import DONE, MISTAKEN, POLITE, QUITS, RAISES
 from tests.wait import until
 
 
@@ -57,26 +55,30 @@ def test_a_restart_takes_what_the_command_says(computer: Computer) -> None:
 
 
 def test_a_failure_is_started_again_ever_later_until_it_is_a_crash_loop(computer: Computer) -> None:
-    task, start = computer.run("quits", QUITS)
+    task, start = computer.run("raises", RAISES)
     loop = computer.wait(task, "crash-loop", timeout_s=60)
     computer.fate(start, "done")
     assert "5 times" in loop.reason
+    assert loop.reason.endswith("ValueError: the strategy is wrong")
+    until("it on standard error", lambda: loop.reason[-33:] in [line.text for line in computer.lines(task, "err")])
     exits = computer.events(task, "exited")
     assert [e.restarts for e in exits] == [0, 1, 2, 3, 4]
     waits = [(b.at_us - a.at_us) / 1e6 for a, b in itertools.pairwise(exits)]
     assert all(expected <= wait < expected + 3 for expected, wait in zip((1, 2, 4, 8), waits, strict=True))
-    assert computer.beat(lambda b: b.tasks.get(task.task) == "crash-loop")
+    assert computer.health()["tasks"] == {task.task: "crash-loop"}
     computer.fate(computer.tell("start", task), "done")
 
 
-def test_an_end_and_a_users_mistake_are_not_started_again(computer: Computer) -> None:
+def test_an_end_and_a_users_mistake_are_not_started_again_an_error_is(computer: Computer) -> None:
     done, _ = computer.run("done", DONE)
     mistaken, _ = computer.run("mistaken", MISTAKEN)
     assert computer.wait(done, "exited").reason == "it ended by itself"
     assert computer.wait(mistaken, "exited").reason == (
         "a mistake in its settings or its code: fast must be below slow"
     )
-    assert computer.beat(lambda b: b.tasks == {done.task: "finished", mistaken.task: "failed"})
+    quits, _ = computer.run("quits", QUITS)
+    assert computer.wait(quits, "exited").reason == "exit code 1; it is started again in 1 s"
+    assert computer.beat(lambda b: (b.tasks[done.task], b.tasks[mistaken.task]) == ("finished", "failed"))
 
 
 def test_a_killed_agent_adopts_what_lives_learns_what_ended_and_starts_nothing_twice(computer: Computer) -> None:
@@ -138,7 +140,7 @@ def test_an_agent_that_is_told_to_stop_takes_its_algos_along_and_brings_them_bac
     computer.start()
     computer.fate(stop, "done")
     assert computer.wait(back, "started", 2)
-    computer.beat(lambda b: b.tasks == {back.task: "running", gone.task: "stopped"})
+    assert computer.health()["tasks"] == {back.task: "running", gone.task: "stopped"}
     assert computer.kinds(gone).count("started") == 1
 
 
@@ -146,11 +148,11 @@ def test_what_a_killed_keeper_left_is_ended_and_the_algo_starts_again(computer: 
     task, _ = computer.run("orphan", "import os, time\nif os.fork() == 0: os.setsid()\ntime.sleep(600)")
     computer.wait(task, "started")
     until("both processes", lambda: len(computer.processes(task)) == 2)
-    before = {p.pid for p in computer.processes(task)}
+    before = set(computer.processes(task))
     os.kill(computer.status(task)["keeper"], signal.SIGKILL)
     assert "vanished with its keeper" in computer.wait(task, "exited").reason
     computer.wait(task, "started", 2)
-    assert not any(psutil.pid_exists(pid) for pid in before)
+    assert not before & set(computer.processes(task))
 
 
 def test_two_agents_of_one_home_are_refused(computer: Computer) -> None:

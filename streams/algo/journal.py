@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from infra import kafka
 from infra.settings import Settings
@@ -22,6 +22,7 @@ from streams.algo.events import Record
 from streams.algo.reader import LogError, Reader
 from streams.algo.saved import Saved, from_record
 
+OUTBOX_BYTES = 16 << 20
 SLOW_S = 10.0  # after this long without an answer it is said that Kafka is away
 
 
@@ -31,6 +32,7 @@ class Journal:
     def __init__(self, run: str, of: Settings, tell: Callable[[str], None]) -> None:
         self._run, self._tell = run, tell
         lean = {"queue.buffering.max.kbytes": 16_384, "delivery.report.only.error": True}
+        lean["message.max.bytes"] = OUTBOX_BYTES  # before compression; Kafka's own limit is for what it gets
         self._producer: Producer = kafka.producer(of, lean)
         self._refused = ""
 
@@ -70,6 +72,8 @@ class Journal:
                 return
             except BufferError:
                 self._producer.poll(0.1)
+            except KafkaException as error:
+                raise LogError(f"A record of the algo cannot be written: {error.args[0].str()}.") from None
 
     def _failed(self, error: Any, _: Any) -> None:
         if error is not None:

@@ -28,6 +28,7 @@ from streams.algo.unit import Unit, unit_name
 from streams.algo.watchdog import Watchdog
 
 POLL_S = 0.1
+MOST_AT_ONCE = 500  # outputs that are written with one record of a unit's state, but for a single event's
 KEEP_S = 60.0  # units that say nothing are kept this often: so much is worked through again after a kill, silently
 
 
@@ -75,6 +76,9 @@ class Runner:
             if self._engine.end:
                 break
             outcomes += self._feed(message)
+            if sum(len(outcome.records) for outcome in outcomes) >= MOST_AT_ONCE:
+                self._record(outcomes)
+                outcomes = []
         self._record(outcomes)
         if time.monotonic() - self._kept_at > KEEP_S:
             self._keep(self._engine.units.values())

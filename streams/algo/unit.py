@@ -30,6 +30,7 @@ from streams.algo.ticks import Tick
 from streams.algo.window import Series, Window
 
 HEARD = 64  # signals whose ids are remembered: a sender that was killed says its last ones again
+MOST = 1000  # outputs of one callback
 SHOWN = 4000  # characters of a traceback
 _KINDS: dict[tuple[bool, bool], OrderKind] = {
     (False, False): "market", (True, False): "limit", (False, True): "stop", (True, True): "stop-limit",
@@ -275,6 +276,8 @@ class Unit:
 
     def _id(self) -> str:
         self._count += 1
+        if self._count > MOST:
+            raise RuntimeError(f"one callback asked for more than {MOST} orders and signals")
         return stable_id(self.run.run, self.name, self._event, self._count)
 
 

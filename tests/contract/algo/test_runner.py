@@ -139,6 +139,19 @@ def test_an_instrument_that_is_not_subscribed_is_waited_for(servers: Settings, t
         assert running.terminate() == 0
 
 
+def test_a_burst_is_worked_through_whatever_its_size(servers: Settings, tmp_path: Path) -> None:
+    name, run, sender = "NSE:BURST", "burst", Sender(servers)
+    subscribe({name: 2})
+    with task(tmp_path, WATCH, [name], run) as start:
+        running = start()
+        running.until_says("started")
+        for second in range(20):
+            sender.ticks(2, [(name, 1.0)] * (1 if second else 5000), second)
+        until("all signals", lambda: len(signals(servers, run)) == 5019, every_s=0.5)
+        assert running.terminate() == 0
+    assert max(float(s.data["sum"]) for s in signals(servers, run)) == 5019
+
+
 TALK = """
 from streams.algo import Algo, param
 

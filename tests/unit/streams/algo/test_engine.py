@@ -261,3 +261,21 @@ def test_revisions_reach_the_window_and_call_nothing() -> None:
     done = feed(engine, [Minute("candles/0", 4 + n, minute(A, n, float(n))) for n in (3, 4)])
     assert [r.name for r in done if isinstance(r, Signal)] == ["candle-1m", "candle-1m", "candle-5m"]
     assert unit.window("5m", "").high.tolist() == [51.0]
+
+
+class Runaway(Algo):
+    """Never has enough."""
+
+    def on_tick(self, tick: Tick) -> None:
+        while True:
+            self.buy(1)
+
+
+def test_a_callback_that_asks_without_end_is_an_error_and_asks_for_nothing() -> None:
+    engine = engine_of(Runaway)
+    unit = engine.add((A,))
+    unit.start(OPENING)
+    outcomes = engine.feed(ticks("ticks/0", 0, [(A, 1.0)], OPENING))
+    assert records(outcomes) == []
+    assert "one callback asked for more than 1000 orders and signals" in outcomes[0].notes[0].text
+    assert unit.position("") == 0

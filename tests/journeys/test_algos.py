@@ -1,4 +1,4 @@
-"""A trader's first hour with algos: the examples signal by themselves, an own one is submitted, started, read, stopped."""
+"""A trader's first hour with algos: the examples signal by themselves, an own one goes from file to log and back."""
 
 from __future__ import annotations
 

@@ -181,12 +181,13 @@ def test_a_wrong_clock_is_shown(platform: Platform, two: list[Computer], teller:
     assert "clock" in row["reason"]
 
 
-def test_draining_stops_what_runs_and_takes_nothing_new(platform: Platform, teller: str) -> None:
+def test_draining_stops_what_runs_until_the_node_is_approved_again(platform: Platform, teller: str) -> None:
+    pid = tasks(platform, teller)["alpha"]["pid"]
     platform.run("node", "drain", "alpha")
-    until("alpha's task has stopped", lambda: tasks(platform, teller)["alpha"]["state"] == "stopped")
+    until("alpha's task waits for its node", lambda: tasks(platform, teller)["alpha"]["state"] == "waiting")
+    until("its process has ended", lambda: not psutil.pid_exists(pid))
     said = platform.run("algo", "start", "teller", "--as", "more", "--node", "alpha", "-i", "NSE:INFY", ok=False)
     assert "draining" in said
     platform.run("node", "approve", "alpha")
-    platform.run("algo", "restart", teller, "--node", "alpha")
-    until("it runs again", lambda: tasks(platform, teller)["alpha"]["state"] == "running")
+    until("it runs again by itself", lambda: tasks(platform, teller)["alpha"]["state"] == "running")
     platform.run("algo", "stop", teller)

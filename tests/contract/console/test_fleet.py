@@ -287,13 +287,13 @@ def test_the_last_lines_of_a_run(console: httpx.Client, servers: Settings, talka
 
 
 def test_lines_are_followed_without_a_gap(console: httpx.Client, servers: Settings, talkative: str) -> None:
-    texts = [f"follow {n}" for n in range(400)]
+    texts = [f"follow {n}" for n in range(240)]
     begun = threading.Event()
 
     def write() -> None:
-        for n in range(0, len(texts), 10):
-            produce_all(lines(talkative, "light-desk", texts[n : n + 10], now_us()), servers)
-            if n == 100:
+        for n in range(0, len(texts), 20):
+            produce_all(lines(talkative, "light-desk", texts[n : n + 20], now_us()), servers)
+            if n == 60:
                 begun.set()
 
     thread = threading.Thread(target=write)

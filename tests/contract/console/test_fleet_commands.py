@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from infra.cli.entrance import main
 from infra.kafka import produce_all
 from infra.settings import CHECKOUT, Settings
 from schemas.fleet import LogLine
@@ -114,9 +115,9 @@ def test_a_refusal_and_a_silence_are_told(shop: LightNode, console: httpx.Client
     )  # fmt: skip
     shop.is_deaf = True
     said: dict[str, Any] = json.loads(good("algo", "stop", "unwanted", "--no-wait", "--json"))
-    shop.is_deaf = False
     assert [command["fate"] for command in said["commands"]] == ["requested"]
     assert "not answered yet" in good("algo", "command", said["commands"][0]["id"], "--no-wait")
+    shop.is_deaf = False
     until(lambda: run("algo", "remove", "unwanted").returncode == 0)
 
 
@@ -135,7 +136,9 @@ def test_nodes(shop: LightNode, console: httpx.Client) -> None:
     assert "within 10m" in token.stderr
 
 
-def test_bad_input_is_one_sentence(shop: LightNode, console: httpx.Client, tmp_path: Path) -> None:
+def test_bad_input_is_one_sentence(
+    shop: LightNode, console: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "broken.py").write_text("def (:\n", encoding="utf-8")
     (tmp_path / "notes.txt").write_text("no algo", encoding="utf-8")
     (tmp_path / "empty").mkdir()
@@ -156,5 +159,7 @@ def test_bad_input_is_one_sentence(shop: LightNode, console: httpx.Client, tmp_p
         (("node", "show", "nowhere"), "There is no node nowhere"),
         (("node", "approve", "light-shop"), "approved already"),
     ):
-        assert said in bad(*words)
+        assert main(list(words)) == 1
+        (sentence,) = capsys.readouterr().err.strip().splitlines()
+        assert said in sentence
     good("algo", "remove", "fine")

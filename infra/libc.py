@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h
 RECORDS_MB, KEPT_MB = 16, 64
 PR_SET_TIMERSLACK = 29  # linux/prctl.h
 SERVERS_SLACK_NS = 1_000_000
@@ -29,6 +29,16 @@ def keep_freed_memory() -> None:
     mallopt = _function("mallopt")
     mallopt(M_MMAP_THRESHOLD, RECORDS_MB << 20)
     mallopt(M_TRIM_THRESHOLD, KEPT_MB << 20)
+
+
+def share_arenas() -> None:
+    """Lets all threads take their memory from two places; else each of a Kafka client's threads keeps one of its own."""
+    _function("mallopt")(M_ARENA_MAX, 2)
+
+
+def give_back_freed_memory() -> None:
+    """Gives the system what was freed, after something large that will not come again soon."""
+    _function("malloc_trim")(0)
 
 
 @contextmanager

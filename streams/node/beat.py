@@ -23,12 +23,12 @@ class Beat:
         self._statistics, self._key, self._lease, self._to = statistics, node.encode(), lease, to
         self._due = 0.0
         self._waiting = False
-        self.acknowledged = 0.0  # monotonic time of the last acknowledgement; 0 before the first
+        self._acknowledged = 0.0  # monotonic time of the last acknowledgement; 0 before the first
 
     @property
     def is_online(self) -> bool:
         """Whether Kafka acknowledged a heartbeat lately."""
-        return bool(self.acknowledged) and time.monotonic() - self.acknowledged < 3 * INTERVAL_S
+        return bool(self._acknowledged) and time.monotonic() - self._acknowledged < 3 * INTERVAL_S
 
     def pump(self, tasks: Mapping[str, str]) -> None:
         """Sends one if it is time."""
@@ -48,7 +48,7 @@ class Beat:
     def _told(self, error: Any, _: Any) -> None:
         self._waiting = False
         if error is None:
-            self.acknowledged = time.monotonic()
+            self._acknowledged = time.monotonic()
             with contextlib.suppress(OSError):
                 os.close(os.open(self._lease, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
                 os.utime(self._lease)

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException
 
 from infra.errors import UserError
 from infra.kafka import read_compacted
+from infra.libc import give_back_freed_memory
 from infra.settings import Settings
 from schemas.codec import UndecodableError, decode
 from schemas.fleet import Package
@@ -61,6 +62,7 @@ class Packages:
         except Exception as error:  # noqa: BLE001 - whatever it is, who waits for it must hear of it
             self._failed[sha256] = f"the package cannot be had: {type(error).__name__}: {error}"
         finally:
+            give_back_freed_memory()
             del self._fetching[sha256]
 
     def _read(self, sha256: str) -> bytes:

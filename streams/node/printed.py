@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,13 @@ from schemas.codec import encode
 from schemas.fleet import LogLine
 from schemas.topics import ALGO_LOGS
 from streams.node.files import write_whole
+from streams.node.keeping import Keeping
+from streams.node.packages import Packages
+from streams.node.state import State
 
 MOST_BYTES = 256 << 10  # in one batch
 NO_FILE = 0
+LEAVE_S = 5.0  # how long a removed task's last lines may take to be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +111,6 @@ class Printed:
         self._failed = False
         self._after = tail.place
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is on its way."""
-        return not self._waiting
-
     def pump(self) -> bool:
         """Sends the next lines unless some are on their way; True when there were some."""
         if self._waiting:
@@ -135,3 +135,37 @@ class Printed:
         self._failed = self._failed or error is not None
         if not self._waiting and not self._failed:
             self._tail.told(self._after)
+
+
+class Printing:
+    """Tells what all tasks print, and clears up after those that are no more once their last lines are told."""
+
+    def __init__(self, state: State, node: str, keeping: Keeping, packages: Packages, to: Producer) -> None:
+        self._state, self._node = state, node
+        self._keeping, self._packages, self._to = keeping, packages, to
+        self._printed: dict[str, Printed] = {}
+        self._leaving: dict[str, float] = {}  # removed tasks whose folders are still there, until when
+
+    def let_go(self, task: str) -> None:
+        """A task is no more."""
+        self._leaving[task] = time.monotonic() + LEAVE_S
+
+    def pump(self) -> bool:
+        """Sends what there is; True while there is more."""
+        busy = [self._one(name).pump() for name in self._state.tasks]
+        for name, until in list(self._leaving.items()):
+            if name in self._state.tasks:  # it is back
+                del self._leaving[name]
+            elif time.monotonic() > until or not self._one(name).pump():
+                self._clear_up(name)
+        return any(busy) or bool(self._leaving)
+
+    def _one(self, name: str) -> Printed:
+        if name not in self._printed:
+            self._printed[name] = Printed(Tail(self._keeping.place(name), self._node, name), name, self._to)
+        return self._printed[name]
+
+    def _clear_up(self, name: str) -> None:
+        del self._leaving[name], self._printed[name]
+        self._keeping.remove(name)
+        self._packages.keep_only(kept.task.package for kept in self._state.tasks.values())

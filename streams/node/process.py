@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.errors import UserError
+from infra.libc import share_arenas
 from infra.settings import settings
-from streams.node.agent import SOON_S, Agent
+from streams.node.agent import Agent
 from streams.node.health import serve
 from streams.node.identity import folder_of, identity_of
 from streams.node.journal import Journal
 from streams.node.keeping import RUNNER
+from streams.node.minder import SOON_S
 from streams.node.tasks import AGENT_STOPPED
 
 STOP_WITHIN_S = SOON_S + 3
@@ -30,6 +32,7 @@ def run(runner: Sequence[str] = RUNNER) -> int:
     """
     if sys.platform != "linux":
         raise UserError("A node needs Linux (in a container or a virtual machine, if need be).")
+    share_arenas()
     chosen, log = settings(), Journal("node")
     folder = folder_of(chosen.home)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -49,12 +52,9 @@ def _until_told(agent: Agent) -> int:
     told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda sign, _: told.append(sign))
-    while not told and not agent.is_removed:
+    while not told and not agent.shall_leave:
         agent.round()
-        if agent.shall_leave:
-            agent.stop_all("", "the node was removed")
-    if told:
-        agent.stop_all("resume", AGENT_STOPPED)
+    agent.stop_all("resume" if told else "", AGENT_STOPPED if told else "the node was removed")
     end = time.monotonic() + STOP_WITHIN_S
     while agent.has_processes and time.monotonic() < end:
         agent.round()

@@ -199,7 +199,8 @@ def resumed(kept: Kept) -> Outcome:
 
 def not_resumed(kept: Kept, reason: str) -> Outcome:
     """It trades live, and the node was away for longer than its lease: a person decides."""
-    return replace(kept, phase="lease-lost", then=""), [Said("lease-lost", "", reason, restarts=kept.restarts)]
+    told = [*_replaced(kept, reason), Said("lease-lost", "", reason, restarts=kept.restarts)]
+    return replace(kept, phase="lease-lost", start="", then=""), told
 
 
 def why(end: End) -> str:

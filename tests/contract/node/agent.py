@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 from infra.errors import UserError
-from streams.node import agent, keeping
+from streams.node import keeping
 from streams.node.process import run
 
 RUNNER = (sys.executable, "-S", "-P", str(Path(__file__).with_name("runner.py")), "task.json")
 
 if __name__ == "__main__":
-    keeping.LEASE_S = agent.LEASE_S = float(os.environ.get("TEST_LEASE_S", "30"))
+    keeping.LEASE_S = float(os.environ.get("TEST_LEASE_S", "30"))
     try:
         sys.exit(run(RUNNER))
     except UserError as error:

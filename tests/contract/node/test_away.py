@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -69,3 +70,27 @@ def test_an_agent_that_starts_without_kafka_adopts_and_obeys_when_it_is_back(com
         os.kill(kafka, signal.SIGCONT)
     assert computer.wait(task, "adopted", timeout_s=60).pid == pid
     computer.fate(computer.tell("stop", task), "done")
+
+
+@pytest.mark.parametrize("ending", ["kill", "stop"])
+def test_a_live_algo_is_not_started_by_a_node_that_was_away_for_longer_than_its_lease(
+    idle: Computer, ending: str
+) -> None:
+    idle.more["TEST_LEASE_S"] = "6"
+    idle.decide("approved")
+    idle.start()
+    live, _ = idle.run("live", POLITE, trading="live")
+    paper, _ = idle.run("paper", POLITE)
+    idle.wait(live, "started")
+    idle.wait(paper, "started")
+    idle.kill() if ending == "kill" else idle.stop()
+    lease = idle.home / "node" / "lease"
+    until("the lease to be out", lambda: time.time() - lease.stat().st_mtime > 7, 20)
+    until("the end of the live one", lambda: not idle.processes(live))
+    idle.start()
+    idle.wait(live, "lease-lost")
+    idle.wait(paper, "adopted" if ending == "kill" else "started", 1 if ending == "kill" else 2)
+    assert idle.health()["tasks"] == {live.task: "lease-lost", paper.task: "running"}
+    assert idle.kinds(live).count("started") == 1
+    again = idle.tell("start", live)
+    idle.fate(again, "done")

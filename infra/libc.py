@@ -32,7 +32,7 @@ def keep_freed_memory() -> None:
 
 
 def share_arenas() -> None:
-    """Lets all threads take their memory from two places; else each of a Kafka client's threads keeps one of its own."""
+    """Lets all threads take their memory from two places: else each of a Kafka client's threads has one of its own."""
     _function("mallopt")(M_ARENA_MAX, 2)
 
 

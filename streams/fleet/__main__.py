@@ -15,7 +15,6 @@ from streams.fleet.app import fleet_app, make_changelogs
 from streams.fleet.book import Book
 from streams.fleet.clerk import Clerk
 from streams.fleet.first import first_start
-from streams.registry.audit import Audit
 
 
 async def main(slot: int) -> int:
@@ -23,14 +22,9 @@ async def main(slot: int) -> int:
     of, book = settings(), Book()
     await asyncio.to_thread(make_changelogs, of)
     app = fleet_app(of, book, slot)
-    clerk, audit = Clerk(of, book, market_clock(), first_start), Audit(of)
-
-    async def before_stop() -> None:
-        await asyncio.gather(asyncio.to_thread(clerk.stop), asyncio.to_thread(audit.stop))
-
+    clerk = Clerk(of, book, market_clock(), first_start)
     clerk.start()
-    audit.start()
-    return await run(app, before_stop)
+    return await run(app, lambda: asyncio.to_thread(clerk.stop))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic
 from faust.types import TP
 from mode import CrashingSupervisor
@@ -111,15 +111,23 @@ def _table(app: App, kind: str) -> Any:
 
 
 async def _until_caught_up(app: App, book: Book, of: Settings) -> None:
-    """Sets the book active once what was in the topics at the recovery is folded, and if the topics are ours."""
-    ends = {name: (await asyncio.to_thread(kafka.end_offsets, name, [0]))[0] for name in TOPICS}
+    """Sets the book active once what is in the topics at the recovery is folded, and if the topics are ours."""
+    begins, ends = await asyncio.to_thread(_span, of)
     ours = {TP(name, 0) for name in TOPICS}
-    while True:
-        if ours <= set(app.consumer.assignment()):
-            read = [await app.consumer.position(TP(name, 0)) for name in TOPICS]
-            at = zip(TOPICS, read, strict=True)
-            if app.buffered.bytes <= 0 and all((place or 0) >= ends[name] for name, place in at):
-                break
+    while (behind := book.behind(begins, ends)) or not ours <= set(app.consumer.assignment()):
+        book.detail = f"reads {', '.join(behind)}" if behind else "another worker has the topics"
         await asyncio.sleep(CAUGHT_UP_EVERY_S)
-    book.active = True
+    book.active, book.detail = True, ""
     log.info("the fleet is known", nodes=len(book.state.nodes), tasks=len(book.state.tasks))
+
+
+def _span(of: Settings) -> tuple[dict[str, int], dict[str, int]]:
+    """Of each topic: where the group goes on reading, and where the topic ends now."""
+    reader = kafka.consumer(GROUP, of)
+    try:
+        marks = {name: reader.get_watermark_offsets(TopicPartition(name, 0), timeout=10) for name in TOPICS}
+        places = reader.committed([TopicPartition(name, 0) for name in TOPICS], timeout=10)
+        begins = {at.topic: max(at.offset, marks[at.topic][0]) for at in places}
+        return begins, {name: end for name, (_, end) in marks.items()}
+    finally:
+        reader.close()

@@ -29,6 +29,7 @@ class Book:
     def __init__(self) -> None:
         self.state = FleetState()
         self.rejected = 0
+        self.detail = "waits for its tables"  # what is missing until it is active
         self.active = False  # the tables are recovered, and the topics were read to where they ended then
         self._next: dict[str, int] = {}  # by topic: the offset to be folded next
         self._moved = threading.Condition()
@@ -37,6 +38,7 @@ class Book:
         """Goes on from a recovered state."""
         with self._moved:
             self.state, self.active = state, False
+            self._next.clear()
 
     def take(self, topic: str, offset: int, key: bytes | None, value: bytes | None, at_us: int) -> FleetState:
         """Folds one message and returns the state before it; what cannot be decoded is counted and left out."""
@@ -57,6 +59,10 @@ class Book:
     def folds(topic: str) -> bool:
         """Whether the records of a topic are in the state."""
         return topic in TOPICS
+
+    def behind(self, begins: Mapping[str, int], ends: Mapping[str, int]) -> list[str]:
+        """The topics that are not folded up to their ends since the restart, having gone on at these beginnings."""
+        return [name for name, end in ends.items() if self._next.get(name, begins[name]) < end]
 
     def wait_until(self, ends: Mapping[str, int], timeout_s: float) -> bool:
         """Waits until everything before these offsets is folded. False when it is not in time."""

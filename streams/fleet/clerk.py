@@ -1,4 +1,4 @@
-"""The part of the fleet that acts: join requests, requests of algos, schedules, wishes that are not fulfilled.
+"""The part of the fleet that acts: join requests, requests of algos, schedules, unfulfilled wishes, the audit.
 
 Each duty has a thread of its own, so that PostgreSQL being away keeps nobody but those who want to join. A duty acts
 only while this worker's book is active, on the book's state; what it writes it waits to see there, so that it never
@@ -7,16 +7,19 @@ decides twice on the same state. All of it may be repeated: a crash between any 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 
 from infra import kafka
 from infra.clock import Clock
 from infra.errors import UserError
+from infra.postgres import connect
+from infra.reading import batches
 from infra.settings import Settings
 from schemas.codec import UndecodableError, decode, encode
 from schemas.fleet import AlgoRequest, JoinRequest
@@ -28,6 +31,7 @@ from streams.fleet.join import check_request
 from streams.fleet.reconcile import unfulfilled
 from streams.fleet.requests import answer
 from streams.fleet.signing import Signer, control_key
+from streams.registry import audit
 
 LOOK_S = 0.5
 AGAIN_S = 2.0
@@ -48,6 +52,7 @@ class Clerk:
             "look": self._look,
             "join": lambda: self._serve(NODE_REQUESTS, self._join),
             "request": lambda: self._serve(ALGO_REQUESTS, self._request),
+            "audit": self._audit,
         }
         self._threads = [
             threading.Thread(target=self._again_and_again, args=(name, duty), name=f"fleet-{name}", daemon=True)
@@ -105,26 +110,20 @@ class Clerk:
             log.info("commands were given again", tasks=[wish.task.task for wish in again])
         self._stop.wait(LOOK_S)
 
-    # requests from topics ----------------------------------------------------------------------------------------
+    # what others write -------------------------------------------------------------------------------------------
 
     def _serve(self, topic: Topic, take: Callable[[Message], None]) -> None:
-        """Reads a topic from where it was committed, and commits each message once it is dealt with."""
-        reader: Consumer = kafka.consumer(f"fleet-{topic.name}", self.settings)
-        try:
-            place = reader.committed([TopicPartition(topic.name, 0)], timeout=10)[0]
-            if place.offset < 0:
-                place.offset = reader.get_watermark_offsets(TopicPartition(topic.name, 0), timeout=10)[0]
-            reader.assign([place])
-            while self.book.active and not self._stop.is_set():
-                message = reader.poll(LOOK_S)
-                if message is None:
-                    continue
-                if message.error():
-                    raise KafkaException(message.error())
+        for messages in batches(f"fleet-{topic.name}", [topic], self.settings, self._acts):
+            for message in messages:
                 take(message)
-                reader.commit(message, asynchronous=False)
-        finally:
-            reader.close()
+
+    def _audit(self) -> None:
+        with contextlib.closing(connect(self.settings)) as by:
+            for messages in batches("audit", audit.TOPICS, self.settings, self._acts, audit.BATCH):
+                audit.take(by, messages)
+
+    def _acts(self) -> bool:
+        return self.book.active and not self._stop.is_set()
 
     def _join(self, message: Message) -> None:
         try:

@@ -21,6 +21,7 @@ def add_pages(app: App, book: Book) -> None:
         state = book.state
         said = {
             "status": "ok" if book.active else "starting",
+            "detail": book.detail,
             "nodes": len(state.nodes),
             "tasks": len(state.tasks),
             "algos": len(state.algos),

@@ -1,36 +1,27 @@
 """The audit of commands: each command and its fate in PostgreSQL, for years.
 
-A consumer group of its own reads ``commands`` and ``algo-events`` and commits what PostgreSQL has committed. Rows are
-made by whichever comes first, and a fate only goes forward, so repeated and reordered records leave the same rows.
+Read from ``commands`` and ``algo-events``. Rows are made by whichever comes first, and a fate only goes forward, so
+repeated and reordered records leave the same rows.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import Message
 from psycopg2 import DataError
-from psycopg2 import Error as PostgresError
 from psycopg2.extensions import connection
 
-from infra import kafka
-from infra.errors import UserError
-from infra.postgres import connect
-from infra.settings import Settings
 from schemas.codec import UndecodableError, decode
 from schemas.fleet import AlgoEvent, Command
 from schemas.topics import ALGO_EVENTS, COMMANDS
 
-GROUP = "audit"
+TOPICS = (COMMANDS, ALGO_EVENTS)
 FATES = ("accepted", "refused", "done", "failed")
 UNFIT = (DataError, ValueError)  # impossible times, broken JSON, NUL characters
 BATCH = 500
-POLL_S = 0.5
-AGAIN_S = 2.0
 COMMAND = """
 INSERT INTO command_audit (id, node, verb, task, package, arguments, signer, sequence, actor, issued_at, expires_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, to_timestamp(%s / 1e6), to_timestamp(%s / 1e6))
@@ -79,48 +70,12 @@ def _row(c: Command) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-class Audit:
-    """A thread that keeps the audit. PostgreSQL or Kafka being away is waited for."""
-
-    def __init__(self, of: Settings) -> None:
-        self._settings = of
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
-
-    def start(self) -> None:
-        """Starts it."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends it, after what it is at."""
-        self._stop.set()
-        self._thread.join(3)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._keep(lambda: not self._stop.is_set())
-            except (UserError, KafkaException, PostgresError, OSError) as error:
-                log.warning("the audit waits", reason=str(error).strip())
-                self._stop.wait(AGAIN_S)
-
-    def _keep(self, go_on: Callable[[], bool]) -> None:
-        reader = kafka.consumer(GROUP, self._settings, {"fetch.wait.max.ms": 1000})
-        try:
-            reader.subscribe([COMMANDS.name, ALGO_EVENTS.name])
-            with contextlib.closing(connect(self._settings)) as by:
-                while go_on():
-                    messages = reader.consume(BATCH, POLL_S)
-                    if messages:
-                        write(by, [record for m in messages if (record := _record(m)) is not None])
-                        reader.commit(asynchronous=False)
-        finally:
-            reader.close()
+def take(by: connection, messages: Sequence[Message]) -> None:
+    """Writes what a batch of messages holds."""
+    write(by, [record for message in messages if (record := _record(message)) is not None])
 
 
 def _record(message: Message) -> Command | AlgoEvent | None:
-    if error := message.error():
-        raise KafkaException(error)
     kind: type[Any] = Command if message.topic() == COMMANDS.name else AlgoEvent
     try:
         record: Command | AlgoEvent = decode(kind, message.value() or b"")

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from confluent_kafka import OFFSET_END, TopicPartition
 
-from infra.kafka import consumer, flush, produce_all, producer
+from infra.kafka import consumer, flush, producer, write_all
 from infra.settings import CHECKOUT, Settings
 from schemas.codec import decode, encode
 from schemas.fleet import AlgoEvent, Command
@@ -30,7 +30,7 @@ class Fleet:
     """What the fleet's web views say."""
 
     def __init__(self, of: Settings, process: subprocess.Popen[bytes]) -> None:
-        self.settings, self.process = of, process
+        self.settings, self.process, self.said = of, process, ""
         self._url = f"http://127.0.0.1:{of.fleet_web_port}"
 
     def get(self, path: str) -> Any:
@@ -39,6 +39,15 @@ class Fleet:
             answer = httpx.get(f"{self._url}{path}", timeout=5)
             return answer.json() if answer.status_code == httpx.codes.OK else None
         return None
+
+    def knows(self) -> bool:
+        """Whether it knows its state; else it says in the test's output what it waits for."""
+        with suppress(httpx.HTTPError):
+            answer = httpx.get(f"{self._url}/health", timeout=5)
+            if answer.status_code == httpx.codes.OK:
+                return True
+            self.said = answer.text
+        return False
 
     def one(self, path: str, **wanted: str) -> dict[str, Any]:
         """The one row of a view that has these values; empty when there is none."""
@@ -128,9 +137,12 @@ def running(of: Settings, **environment: str) -> Iterator[Fleet]:
     process = subprocess.Popen(command, cwd=CHECKOUT, env=surroundings)
     try:
         fleet = Fleet(of, process)
-        until("the fleet to know its state", lambda: fleet.get("/health") or process.poll() is not None, 60, 0.1)
+        until("the fleet to know its state", lambda: fleet.knows() or process.poll() is not None, 60, 0.1)
         assert process.poll() is None
         yield fleet
+    except AssertionError as error:
+        error.add_note(f"the fleet said last: {fleet.said}")
+        raise
     finally:
         if process.poll() is None:
             process.terminate()
@@ -141,9 +153,9 @@ def running(of: Settings, **environment: str) -> Iterator[Fleet]:
             process.wait(10)
 
 
-def put(of: Settings, topic: str, key: str, record: Any) -> None:
-    """Writes a record."""
-    produce_all([(TOPICS[topic], 0, key, record)], of)
+def put(of: Settings, topic: str, key: str, *records: Any) -> None:
+    """Writes records of a key."""
+    write_all([(TOPICS[topic], 0, key, encode(record)) for record in records], of)
 
 
 @pytest.fixture(scope="module")

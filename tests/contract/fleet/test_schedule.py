@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -125,7 +124,3 @@ def test_algos_that_may_command_others(fast: Fleet, lit: LightNode) -> None:
     until("that to be known", lambda: fast.one("/tasks", task=worker, state="stopped"), 20, 0.1)
     assert answered(fast, AlgoRequest("q-3", boss, "start", "worker", now_us(), "again"))["kind"] == "done"
     until("the start", lambda: worker in lit.tasks, 20, 0.1)
-
-
-def test_the_environment_is_as_it_was(servers: Settings) -> None:
-    assert os.environ["PORTFOLIO_HOME"] == str(servers.home)

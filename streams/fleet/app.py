@@ -1,8 +1,8 @@
 """The Faust application of the fleet: its tables of nodes, tasks, algos and commands, and the agent that folds them.
 
 All six topics have one partition, so one worker has them all and folds them in one stream; a second worker stands by.
-A record is acknowledged after it is in the tables, and Faust flushes the tables' changelogs before it commits offsets:
-what is repeated after a crash changes nothing, since the fold does not mind.
+A record is acknowledged after its changes are in the tables' changelogs (``infra.faust_tables``); what is repeated
+after a crash changes nothing, since the fold does not mind.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mode import CrashingSupervisor
 
 from infra import kafka
 from infra.faust_app import CHANGELOG, App, make_app
+from infra.faust_tables import Acknowledger, DurableTable
 from infra.settings import Settings
 from streams.fleet.book import TOPICS, Book
 from streams.fleet.entries import KINDS, VERSION, changes, pack_entry, state_of
@@ -50,8 +51,9 @@ def make_changelogs(of: Settings) -> None:
 
 def fleet_app(of: Settings, book: Book, slot: int = 0) -> App:
     """The app, which keeps ``book``."""
-    app = make_app(GROUP, of, of.fleet_web_port + slot, slot, store="memory://")
+    app = make_app(GROUP, of, of.fleet_web_port + slot, slot, store="memory://", Table=DurableTable)
     tables = {kind: _table(app, kind) for kind in KINDS}
+    acknowledger = Acknowledger(app, list(tables.values()))
     names = list(TOPICS)
     topic = app.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
@@ -67,7 +69,11 @@ def fleet_app(of: Settings, book: Book, slot: int = 0) -> App:
                     tables[table].pop(key.encode(), None)
                 else:
                     tables[table][key.encode()] = pack_entry(entry)
-            event.ack()
+            await acknowledger.folded(event)
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def acknowledge() -> None:
+        await acknowledger.run()
 
     recovered = asyncio.Event()
     left = set(KINDS)

@@ -18,7 +18,7 @@ from tests.contract.fleet.conftest import Fleet, LightNode, light_node, put, run
 from tests.unit.streams.fleet.records import algo, node, task
 from tests.wait import until
 
-SPEED = 900.0  # a session of 6 h 15 min in 25 s
+SPEED = 1500.0  # a session of 6 h 15 min in 15 s
 
 
 def now_us() -> int:
@@ -74,12 +74,12 @@ def test_a_session_that_the_market_clock_leaves_out_is_told(fast: Fleet, lit: Li
 
 def test_cron_starts_in_market_time(fast: Fleet, lit: LightNode) -> None:
     of = f"cron@{lit.name}"
-    put(fast.settings, "tasks", of, task(of, "stopped", now_us(), schedule="*/30 * * * *"))
+    put(fast.settings, "tasks", of, task(of, "stopped", now_us(), schedule="0 * * * *"))
     until("the start", lambda: lit.obeyed == ["start"], 15, 0.05)
     step = next(s for s in fast.one("/tasks", task=of)["history"] if s["kind"] == "wanted running")
     market = start_clock(fast.settings.home, SPEED).at_wall(step["own_us"])
     local = datetime.fromtimestamp(market / 1e6, UTC).astimezone(calendar_of(EXCHANGE).zone)
-    assert local.minute % 30 < 15  # looked at every 0.25 s, which is 4 minutes here; a loaded machine is slower
+    assert local.minute < 45  # looked at every 0.5 s, which is 12 minutes here; a loaded machine is slower
 
 
 def test_a_wish_outlives_a_node_that_was_away(fast: Fleet) -> None:

@@ -16,6 +16,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 NICENESS = 5  # the agent, the keepers and the servers come first
 FIRST_TO_GO = "500"  # when memory runs out on the whole computer the kernel takes algos first
 CANNOT_START = 127
+MOST_NEW_THREADS = 2048  # of the agent's user, all algos together, since this one's start; root has no such limit
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -23,6 +24,13 @@ def become_subreaper() -> None:
     """From now on this process is the parent of every orphan among its descendants."""
     if _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "this system has no subreapers")
+
+
+def come_first() -> None:
+    """Where the system allows it (to root), this process gets the processor whenever it wants it, its children not:
+    a fork bomb must not keep its keeper from ending it."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 def start(spec: dict[str, Any], out: int, err: int) -> int:
@@ -69,6 +77,7 @@ def _limit(memory_mb: int, files: int) -> None:
     """
     at_once = (2 * memory_mb + 1024) << 20
     for what, wanted in (
+        (resource.RLIMIT_NPROC, _threads_of_user() + MOST_NEW_THREADS),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, files),
         (resource.RLIMIT_DATA, at_once),
@@ -76,3 +85,13 @@ def _limit(memory_mb: int, files: int) -> None:
         _, hard = resource.getrlimit(what)
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(what, (most, most))
+
+
+def _threads_of_user() -> int:
+    """How many threads this user has on the computer."""
+    found, user = 0, os.getuid()
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        with contextlib.suppress(OSError, IndexError):
+            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == user:  # noqa: PTH116
+                found += len(os.listdir(f"/proc/{name}/task"))  # noqa: PTH208
+    return found

@@ -43,6 +43,12 @@ def own_memory(pid: int) -> int:
         return 0
 
 
+def all_threads() -> int:
+    """How many threads there are on the whole computer: one cheap number that tells of a fork bomb."""
+    with open("/proc/loadavg", "rb", buffering=0) as file:  # noqa: PTH123
+        return int(file.read(100).split()[3].partition(b"/")[2])
+
+
 class Tree:
     """The descendants of this process.
 
@@ -55,16 +61,29 @@ class Tree:
         self._others: set[int] = set()
         self._mine: set[int] = set()
 
-    def scan(self, anew: bool = False) -> list[Seen]:
-        """All that live now, zombies too. ``anew``: without trusting what was seen before."""
+    def scan(self) -> list[Seen]:
+        """All that live now, zombies too."""
+        return self._read(self._listed() - self._others)
+
+    def scan_anew(self) -> list[Seen]:
+        """The same, without trusting what was seen before: process ids come again."""
+        self._mine, self._others = set(), set()
+        return self.scan()
+
+    def scan_new(self) -> list[Seen]:
+        """Only those that were not seen before."""
+        return self._read(self._listed() - self._others - self._mine)
+
+    def _listed(self) -> set[int]:
         pids = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
-        if anew:
-            self._mine, self._others = set(), set()
         self._mine &= pids
         self._others &= pids
-        found = {pid: seen for pid in pids - self._others if (seen := look_at(pid))}
+        return pids
+
+    def _read(self, pids: set[int]) -> list[Seen]:
+        found = {pid: seen for pid in pids if (seen := look_at(pid))}
         self._sort_out(found)
-        return [found[pid] for pid in self._mine if pid in found]
+        return [seen for pid, seen in found.items() if pid in self._mine]
 
     def _sort_out(self, found: dict[int, Seen]) -> None:
         """Each new process belongs to the tree if its parent does."""
@@ -85,13 +104,27 @@ def send(to: list[Seen], number: int) -> None:
             os.kill(one.pid, number)
 
 
-def strike(to: list[Seen]) -> None:
-    """KILL to each, and to their groups: a group dies in one step, however fast it forks."""
-    ours = os.getpgid(0)
-    for group in {one.group for one in to} - {ours, 0}:
+def send_groups(to: list[Seen], number: int) -> None:
+    """A signal to the groups of each, then to each: a group is reached in one step, however fast it forks."""
+    for group in {one.group for one in to} - {os.getpgid(0), 0}:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
-    send(to, signal.SIGKILL)
+            os.killpg(group, number)
+    send(to, number)
+
+
+def freeze(tree: Tree) -> list[Seen]:
+    """Stops all, and all that they forked meanwhile, until nothing new is found; all of them.
+
+    To kill at once would be worse: in each place that becomes free, who is still to be killed forks another.
+    """
+    frozen: list[Seen] = []
+    new = tree.scan_anew()
+    for _ in range(200):
+        send_groups(new, signal.SIGSTOP)
+        frozen += new
+        if not (new := tree.scan_new()):
+            break
+    return frozen
 
 
 class Reaper:
@@ -117,9 +150,9 @@ class Reaper:
 
 
 def end_all(tree: Tree, reaper: Reaper) -> None:
-    """KILLs until no descendant is left. Takes as long as the kernel does."""
+    """Kills until no descendant is left. Takes as long as the kernel does."""
     pause = 0.002
     while reaper.reap():
-        strike(tree.scan(anew=True))
+        send_groups(freeze(tree), signal.SIGKILL)
         time.sleep(pause)
         pause = min(0.2, pause * 1.5)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.25  # how often the tree is looked at
 QUICK_LOOK_S = 0.05  # while it is near its share of the processor
+GLANCE_S = 0.05  # how often it is asked whether the computer has many new threads
+MANY = 24  # so many
 CHUNK = 65536
-READ_PER_LOOK = 1 << 20  # an algo that prints more than this in a look has to wait
+READ_PER_GLANCE = 200 << 10  # an algo that prints more than this between two glances has to wait
 
 
 def now_us() -> int:
@@ -52,6 +54,7 @@ class Keeper:
         self._pipes: dict[int, tuple[str, Splitter]] = {}
         self._stop_asked = False
         self._kill_at = 0.0  # when TERM has had its time
+        self._over = False  # nothing is waited for any more
         self._lease = Lease(spec["lease"], spec["lease_s"]) if spec["lease"] else None
         self._share = Share(spec["cpu"])
 
@@ -64,6 +67,7 @@ class Keeper:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
         child.become_subreaper()
+        child.come_first()
         self._start()
         poll = select.poll()
         for fd in (wake, *self._pipes):
@@ -90,16 +94,19 @@ class Keeper:
 
     def _watch(self, poll: select.poll, wake: int) -> None:
         """Until the first process has ended, by itself or ended."""
-        look_at = budget = 0.0
-        while self._reaper.reap() and self._reaper.code is None:
+        look_at = glance_at = budget = 0.0
+        threads = tree.all_threads()
+        while self._reaper.reap() and self._reaper.code is None and not self._over:
             now = since_boot_s()
-            if now >= look_at:
-                pause = self._look(now)
-                look_at, budget = now + pause, READ_PER_LOOK * pause / LOOK_S
+            if now >= glance_at:
+                glance_at, budget = now + GLANCE_S, READ_PER_GLANCE
+                if now >= look_at or tree.all_threads() > threads + MANY:
+                    look_at, threads = now + self._look(now), tree.all_threads()
+                    continue
             elif budget <= 0:
-                time.sleep(max(0.0, look_at - now))
+                time.sleep(glance_at - now)
                 continue
-            for fd, _ in poll.poll(max(1.0, (look_at - since_boot_s()) * 1000)):
+            for fd, _ in poll.poll(max(1.0, (glance_at - since_boot_s()) * 1000)):
                 if fd == wake:
                     with contextlib.suppress(BlockingIOError):
                         os.read(wake, 4096)
@@ -128,13 +135,12 @@ class Keeper:
         spec = self._spec
         if self._kill_at:
             tree.send(seen, signal.SIGCONT)
-            if now >= self._kill_at:
-                tree.strike(seen)
+            self._over = now >= self._kill_at
             return QUICK_LOOK_S
         if len(seen) > spec["processes"]:
-            self._kill(seen, "processes", f"it had {len(seen)} processes; {spec['processes']} are allowed")
+            self._kill("processes", f"it had {len(seen)} processes; {spec['processes']} are allowed")
         elif self._is_too_large(seen):
-            self._kill(seen, "memory", f"it used more than its {spec['memory_mb']} MB of memory")
+            self._kill("memory", f"it used more than its {spec['memory_mb']} MB of memory")
         elif self._lease is not None and self._lease.is_out(now):
             out_s = spec["lease_s"]
             self._terminate("lease", f"it trades live, and the node had not reached Kafka for {out_s:.0f} s")
@@ -149,16 +155,15 @@ class Keeper:
             return False
         return sum(tree.own_memory(one.pid) or one.memory for one in seen) > allowed
 
-    def _kill(self, seen: list[tree.Seen], cause: str, detail: str) -> None:
+    def _kill(self, cause: str, detail: str) -> None:
         self._status |= {"cause": cause, "detail": detail}
-        self._kill_at = since_boot_s()
-        tree.strike(seen)
+        self._over = True
 
     def _terminate(self, cause: str, detail: str) -> None:
         """TERM to the whole tree; KILL after the grace."""
         self._status |= {"cause": cause, "detail": detail}
         self._kill_at = since_boot_s() + self._grace_s()
-        seen = self._tree.scan(anew=True)
+        seen = self._tree.scan_anew()
         tree.send(seen, signal.SIGTERM)
         tree.send(seen, signal.SIGCONT)
 

@@ -27,7 +27,23 @@ if os.fork() == 0:
 print('ready')
 while True: time.sleep(1)
 """
-BOMB = "import os, time\nwhile True:\n    os.fork()\n    time.sleep(0.05)\n"
+BOMB = """
+import mmap, os, time
+count, end = mmap.mmap(-1, 8), time.monotonic() + 20
+while time.monotonic() < end:
+    made = int.from_bytes(count[:4], 'little')
+    if made > 3000: os._exit(9)  # whatever is wrong with the keeper, the computer that runs the test goes on
+    count[:4] = (made + 1).to_bytes(4, 'little')
+    if os.fork() == 0: ESCAPE
+    time.sleep(0.02)
+"""
+
+
+def bomb(escape: str = "pass") -> str:
+    """A fork bomb; each of its processes first does this."""
+    return BOMB.replace("ESCAPE", escape)
+
+
 GREEDY = "import time\nall = []\nwhile True:\n    all.append(b'x' * (10 << 20))\n    time.sleep(0.02)\n"
 FLOOD = "while True: print('x' * 100)\n"
 RAISES = "raise ValueError('the strategy is wrong')\n"

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.fleet import AlgoEvent, Task
 from tests.contract.node.computer import Computer
-from tests.contract.node.programs import BOMB, DAEMON, FLOOD, GREEDY, LOOP, POLITE, STUBBORN
+from tests.contract.node.programs import DAEMON, FLOOD, GREEDY, LOOP, POLITE, STUBBORN, bomb
 from tests.wait import until
 
 
@@ -56,7 +56,7 @@ def test_a_double_forked_grandchild_is_stopped_with_it(computer: Computer, neigh
 
 
 @pytest.mark.parametrize(
-    ("program", "why"), [(BOMB, "64 are allowed"), (GREEDY, "more than its 150 MB of memory")], ids=["bomb", "greedy"]
+    ("program", "why"), [(bomb(), "64 are allowed"), (GREEDY, "more than its 150 MB of memory")], ids=["bomb", "greedy"]
 )
 def test_a_fork_bomb_and_a_memory_eater_are_killed_and_tried_again(
     computer: Computer, neighbour: Task, program: str, why: str

@@ -20,6 +20,7 @@ from schemas.fleet import Task
 from streams.node import keeping
 from streams.node.keeping import Keeping, Status
 from streams.node.printed import Tail
+from tests.contract.node.programs import bomb
 from tests.wait import until
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True)\n"
@@ -182,11 +183,9 @@ def test_what_an_ended_program_leaves_behind_is_ended(room: Room) -> None:
     assert room.ended().code == 0
 
 
-@pytest.mark.parametrize("escape", ["", "os.setsid()", "os.setpgid(0, 0)"])
+@pytest.mark.parametrize("escape", ["pass", "os.setsid()", "os.setpgid(0, 0)"])
 def test_a_fork_bomb_is_ended(room: Room, escape: str) -> None:
-    room.start(
-        f"import os, time\nwhile True:\n    pid = os.fork()\n    if not pid: {escape or 'pass'}\n    time.sleep(0.02)"
-    )
+    room.start(bomb(escape))
     said = room.ended(60)
     assert said.cause == "processes"
     assert "64 are allowed" in said.detail

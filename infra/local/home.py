@@ -9,7 +9,7 @@ from infra.errors import UserError
 from infra.settings import CHECKOUT
 
 MARK = "portfolio-home"  # a file that says that this folder is ours, so that `down --wipe` never empties another
-OURS = ("data", "run", "node", "clock.json")  # what --wipe removes; settings.toml, keys, logs, environment and jars stay
+OURS = ("data", "run", "node", "clock.json")  # what --wipe removes; settings, keys, logs, environment and jars stay
 MAY_BE_THERE = {MARK, "settings.toml", "clock.json", "data", "logs", "run", "venv", "jars"}
 
 

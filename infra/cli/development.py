@@ -21,6 +21,9 @@ CHECKS = {
     "mypy": ["-m", "mypy"],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as run; run()"],
 }
+# Most of the suite waits for leases, beats and sessions to run out, so several files run side by side, each worker with
+# servers of its own. In the tree's order the unit tests come last: short files that even out the end.
+ALL_AT_ONCE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "20")
 COMPILE = [
     *("--quiet", "--allow-unsafe", "--generate-hashes", "--strip-extras"),
     *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links", "--no-emit-options"),
@@ -34,7 +37,7 @@ Jars = Annotated[bool, typer.Option("--jars", help="Also resolve and pin the ser
 @app.command(context_settings=PASS_ON)
 def test(context: typer.Context) -> None:
     """Run all the tests, those on real servers included; arguments go to pytest."""
-    raise typer.Exit(python("-m", "pytest", *context.args))
+    raise typer.Exit(python("-m", "pytest", *(() if context.args else ALL_AT_ONCE), *context.args))
 
 
 @app.command()

@@ -93,11 +93,21 @@ def task(place: Path, code: str | Path, instruments: Sequence[str], run: str, no
             process.wait(30)
 
 
+SUBSCRIBED: set[str] = set()
+
+
 def subscribe(places: dict[str, int]) -> None:
-    """Subscribes instruments: each has its partition of ``ticks``."""
+    """Subscribes instruments: each has its partition of ``ticks``. ``unsubscribe_all`` takes them away again."""
+    SUBSCRIBED.update(places)
     produce_all(
         (SUBSCRIPTIONS, 0, name, Subscription(name, "kite", 1, "full", place)) for name, place in places.items()
     )
+
+
+def unsubscribe_all() -> None:
+    """Leaves topic ``subscriptions`` as it was."""
+    produce_all((SUBSCRIPTIONS, 0, name, None) for name in SUBSCRIBED)
+    SUBSCRIBED.clear()
 
 
 class Sender:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,7 +15,17 @@ from schemas.fleet import Signal
 from streams.algo.engine import Engine
 from streams.algo.events import Event, Minute, Run, Ticks
 from streams.algo.load import load
-from tests.contract.algo.process import Sender, batches, candles, intents, read, signals, subscribe, task
+from tests.contract.algo.process import (
+    Sender,
+    batches,
+    candles,
+    intents,
+    read,
+    signals,
+    subscribe,
+    task,
+    unsubscribe_all,
+)
 from tests.unit.streams.candles.ticks import MINUTE, OPENING
 from tests.wait import until
 
@@ -41,6 +52,13 @@ class Watch(Algo):
         closes = {i: self.window(i).close.tolist() for i in ("1m", "5m")}
         self.signal("candle-" + candle.interval, candle.close, closes=closes)
 """
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left(servers: Settings) -> Iterator[None]:
+    """What was written by hand would count where others share instruments evenly."""
+    yield
+    unsubscribe_all()
 
 
 def until_signals(settings: Settings, run: str, count: int) -> None:

@@ -41,8 +41,11 @@ def test_a_newcomer_has_two_algos_running(servers: Settings, tmp_path: Path) -> 
             row = fleet.one("/nodes", node=NODE)
             assert (row["state"], row["running"], row["wanted"], row["actor"]) == ("up", tasks, tasks, "local")
             for task in tasks:
-                fates = [c["fate"] for c in fleet.get(f"/commands?task={task}")["commands"]]
-                assert fates == ["done"]
+
+                def fates(task: str = task) -> list[str]:
+                    return [command["fate"] for command in fleet.get(f"/commands?task={task}")["commands"]]
+
+                until(f"{task} to be done", lambda fates=fates: fates() == ["done"], 10, 0.2)
         finally:
             agent.terminate()
             agent.wait(60)

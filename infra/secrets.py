@@ -12,6 +12,7 @@ from functools import cache
 from cryptography.fernet import Fernet, InvalidToken
 
 from infra.errors import UserError
+from infra.secret_file import secret_file
 from infra.settings import settings
 
 
@@ -32,19 +33,10 @@ def decrypt(token: bytes) -> str:
 
 @cache
 def _cipher() -> Fernet:
-    key = os.environ.get("PORTFOLIO_SECRET_KEY", "").encode() or _home_key()
+    key = os.environ.get("PORTFOLIO_SECRET_KEY", "").encode() or secret_file(
+        settings().home / "secret.key", Fernet.generate_key
+    )
     try:
         return Fernet(key)
     except ValueError:
         raise UserError("PORTFOLIO_SECRET_KEY is not a key: it takes 32 bytes in URL-safe base64.") from None
-
-
-def _home_key() -> bytes:
-    path = settings().home / "secret.key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(Fernet.generate_key())
-    except FileExistsError:
-        pass
-    return path.read_bytes()

@@ -7,9 +7,7 @@ this Kafka and no other.
 from __future__ import annotations
 
 import ipaddress
-import os
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from infra.secret_file import secret_file
 from infra.settings import Settings
 
 USER = "node"
@@ -55,28 +54,18 @@ def client_settings(settings: Settings) -> dict[str, str]:
 
 
 def _password(settings: Settings) -> str:
-    return _made_once(settings.home / "door" / "password", lambda: secrets.token_urlsafe(32)).read_text(
-        encoding="ascii"
-    )
+    return secret_file(settings.home / "door" / "password", lambda: secrets.token_urlsafe(32).encode()).decode()
 
 
 def _certificate(settings: Settings) -> Path:
-    """Key and certificate for this host name, made at the first use."""
+    """Key and certificate for this host name."""
     name = "".join(sign if sign.isalnum() or sign in ".-" else "_" for sign in settings.nodes_host)
-    return _made_once(settings.home / "door" / f"{name}.pem", lambda: _new_certificate(settings.nodes_host))
-
-
-def _made_once(path: Path, make: Callable[[], str]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(make())
-    except FileExistsError:
-        pass
+    path = settings.home / "door" / f"{name}.pem"
+    secret_file(path, lambda: _new_certificate(settings.nodes_host))
     return path
 
 
-def _new_certificate(host: str) -> str:
+def _new_certificate(host: str) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Portfolio")])
     now = datetime.now(UTC)
@@ -95,7 +84,7 @@ def _new_certificate(host: str) -> str:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return (private + signed.public_bytes(serialization.Encoding.PEM)).decode()
+    return private + signed.public_bytes(serialization.Encoding.PEM)
 
 
 def _alternative(host: str) -> x509.GeneralName:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from infra.errors import UserError
+from infra.secret_file import secret_file
 from schemas.fleet import Command, Verb
 
 VALID_S = 60.0  # a command that did not reach its node within this time is not obeyed any more
@@ -34,28 +34,13 @@ class RefusedError(UserError):
 def control_key(home: Path) -> Ed25519PrivateKey:
     """The home's control key, made at the first use. UserError when the file holds anything else."""
     path = home / "control.key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        _make_key(path)
+    held = secret_file(path, lambda: Ed25519PrivateKey.generate().private_bytes_raw())
     try:
-        return Ed25519PrivateKey.from_private_bytes(path.read_bytes())
+        return Ed25519PrivateKey.from_private_bytes(held)
     except ValueError:
         raise UserError(
             f"{path} does not hold a control key: restore it, or remove it and join all nodes anew."
         ) from None
-
-
-def _make_key(path: Path) -> None:
-    """Several processes of a new home do this at once: the file is there whole, and the first one's counts."""
-    fresh = path.with_name(f"control.{uuid4().hex}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(Ed25519PrivateKey.generate().private_bytes_raw())
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
 
 
 def trust_of(key: Ed25519PrivateKey) -> str:

@@ -29,6 +29,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(place.cleanup)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side (``portfolio test``) the journeys share one worker and one platform, and begin first; elsewhere a
+    file is the unit, so that its processes are started once. Unit tests come last and even out the end."""
+    order = ["journeys", "integration", "contract"]
+    rooms = [item.path.relative_to(CHECKOUT / "tests").parts[0] for item in items]
+    ranks = [order.index(room) if room in order else len(order) for room in rooms]
+    for item, room in zip(items, rooms, strict=True):
+        item.add_marker(pytest.mark.xdist_group("journeys" if room == "journeys" else str(item.path)))
+    items[:] = [item for _, item in sorted(zip(ranks, items, strict=True), key=lambda pair: pair[0])]
+
+
 def forget() -> None:
     """Makes this process read its settings and its clock anew."""
     settings.cache_clear()

@@ -21,9 +21,9 @@ CHECKS = {
     "mypy": ["-m", "mypy"],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as run; run()"],
 }
-# Most of the suite waits for leases, beats and sessions to run out, so several files run side by side, each worker with
-# servers of its own. In the tree's order the unit tests come last: short files that even out the end.
-ALL_AT_ONCE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "20")
+# Most of the suite waits for leases, beats and sessions to run out, so groups of tests (tests/conftest.py) run side by
+# side, each worker with servers of its own.
+ALL_AT_ONCE = ("-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder", "--durations", "20")
 COMPILE = [
     *("--quiet", "--allow-unsafe", "--generate-hashes", "--strip-extras"),
     *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links", "--no-emit-options"),

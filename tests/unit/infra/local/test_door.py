@@ -13,7 +13,7 @@ from infra.settings import Settings
 
 
 def settings(home: Path, host: str = "", outside: str = "") -> Settings:
-    return Settings(home=home, nodes_host=host, kafka=outside)
+    return Settings(home=home, port_base=19000, nodes_host=host, kafka=outside)
 
 
 def test_the_door_is_shut_unless_it_is_opened(tmp_path: Path) -> None:

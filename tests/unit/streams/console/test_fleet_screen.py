@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +21,7 @@ from streams.console.fleet_screen import some
 from streams.console.fleet_state import FleetLog
 from streams.node.cli import seconds
 from streams.node.show import print_node, print_nodes
+from tests.conftest import forget, free_port_base
 from tests.unit.streams.fleet.records import S, algo, beat, command, event, fleet, node, task
 
 NOW = time.time_ns() // 1000
@@ -176,12 +178,20 @@ def test_a_fate_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_what_goes_wrong_here_is_one_sentence(
-    words: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PORTFOLIO_PORT_BASE", str(free_port_base()))  # where nothing runs
+    forget()
     assert main(words) == status
     told = capsys.readouterr().err
     assert said in told
     assert "Traceback" not in told
+
+
+@pytest.fixture(autouse=True)
+def settings_read_anew() -> Iterator[None]:
+    yield
+    forget()
 
 
 @pytest.mark.parametrize("words", [["node", "--help"], ["algo", "--help"], ["algo", "start", "--help"]])

@@ -10,8 +10,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from infra.clock import market_clock
 from infra.settings import CHECKOUT, Settings, settings
@@ -29,16 +32,31 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(place.cleanup)
 
 
-@pytest.hookimpl(tryfirst=True)
+hypothesis.settings.register_profile("portfolio", deadline=None)  # how long it takes is the benchmark's business
+hypothesis.settings.load_profile("portfolio")
+ROOMS = ("journeys", "integration", "contract")  # in this order, then the unit tests: short files that even out the end
+
+
+def room_of(nodeid: str) -> str:
+    """The first folder below ``tests``."""
+    return nodeid.split("/")[1]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (``portfolio test``) the journeys share one worker and one platform, and begin first; elsewhere a
-    file is the unit, so that its processes are started once. Unit tests come last and even out the end."""
-    order = ["journeys", "integration", "contract"]
-    rooms = [item.path.relative_to(CHECKOUT / "tests").parts[0] for item in items]
-    ranks = [order.index(room) if room in order else len(order) for room in rooms]
-    for item, room in zip(items, rooms, strict=True):
-        item.add_marker(pytest.mark.xdist_group("journeys" if room == "journeys" else str(item.path)))
-    items[:] = [item for _, item in sorted(zip(ranks, items, strict=True), key=lambda pair: pair[0])]
+    """What takes longest begins first."""
+    items.sort(key=lambda item: (*ROOMS, room := room_of(item.nodeid)).index(room))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Side by side (``portfolio test``) the journeys share one worker and one platform; elsewhere a file stays whole,
+    so that its processes are started once."""
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "journeys" if room_of(nodeid) == "journeys" else nodeid.partition("::")[0]
+
+    return Groups(config, log)
 
 
 def forget() -> None:

@@ -57,8 +57,8 @@ def test_a_killed_worker_is_replaced_and_only_its_share_has_a_gap(platform: Plat
     os.kill(victim["pid"], signal.SIGKILL)
 
     def is_back() -> bool:
-        worker = next(w for w in platform.json("feed", "list")["workers"] if w["worker"] == "local-2")
-        return bool(worker["pid"] != victim["pid"] and worker["state"] == "streaming")
+        rows = [row for row in platform.json("feed", "list")["workers"] if row["worker"] == "local-2"]
+        return any(row["pid"] != victim["pid"] and row["state"] == "streaming" for row in rows)
 
     until("worker local-2 is back", is_back)
     until("its share goes on", lambda: {n for n, r in rows(platform).items() if r["worker"] == "local-2"} == share)

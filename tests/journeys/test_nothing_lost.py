@@ -41,6 +41,7 @@ def freeze(pid: int, seconds: float) -> threading.Timer:
     return timer
 
 
+@pytest.mark.timeout(600)
 def test_kills_at_random_instants_lose_nothing_that_is_not_marked(platform: Platform) -> None:
     chance = random.Random()
     seed = int(os.environ.get("JOURNEY_SEED", chance.randrange(10**6)))

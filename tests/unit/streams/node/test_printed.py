@@ -49,6 +49,7 @@ def test_a_line_without_end_is_cut_and_takes_no_memory(sizes: list[int], chunk: 
 @given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0.1, 3)), max_size=200))
 def test_the_limiter_never_admits_more_than_rate_and_burst(steps: list[tuple[float, float]]) -> None:
     limiter, now, start, taken = Limiter(10, 20), 100.0, 100.0, 0.0
+    assert limiter.admits(start, 0)
     latest = start
     for step, cost in steps:
         now += step

@@ -69,6 +69,10 @@ class Line:
         waits = self._routes.waits_since(tokens)
         return self._writer.covered_us if waits is None else min(waits, self._writer.covered_us)
 
+    def streams(self, tokens: Iterable[int]) -> bool:
+        """Whether ticks of all of these have come over the connection that there is."""
+        return self.stream.has_asked and self._routes.has_heard(tokens)
+
     def not_taken(self, batch: TickBatch) -> None:
         """Kafka did not take a batch: its instruments are interrupted."""
         names = {batch.names[place] for place in set(batch.instrument.tolist())}
@@ -85,6 +89,7 @@ class Line:
                 self._writer.write(partition, empty_batch(self._provider.name, self._worker, now_us))
 
     def _on_lost(self, reason: str) -> None:
+        self._routes.forget_heard()
         self.interrupt(list(self._subscriptions), self._heard_us, reason)
 
     def _on_frames(self, frames: list[Frame]) -> None:

@@ -34,6 +34,7 @@ class Routes:
         self._local = np.zeros(len(every), "<u2")  # an instrument's place among its partition's names
         self._resumed = np.zeros(len(every), "<i8")
         self._any_resumed = False
+        self._heard = np.zeros(len(every), bool)
         self.names: dict[int, tuple[str, ...]] = {}
         for partition in np.unique(self._partition).tolist():
             rows = np.flatnonzero(self._partition == partition)
@@ -56,8 +57,17 @@ class Routes:
         waiting = self._resumed[np.isin(self._tokens, np.fromiter(tokens, np.uint32)) & (self._resumed != 0)]
         return int(waiting.min()) if len(waiting) else None
 
+    def has_heard(self, tokens: Iterable[int]) -> bool:
+        """Whether a tick of each of these has come since the connection was made."""
+        return bool(self._heard[np.isin(self._tokens, np.fromiter(tokens, np.uint32))].all())
+
+    def forget_heard(self) -> None:
+        """The connection is another one now."""
+        self._heard[:] = False
+
     def inherit(self, before: Routes) -> None:
-        """Takes over what the table before knew to be interrupted."""
+        """Takes over what the table before knew to be interrupted, and to be heard."""
+        self._heard = np.isin(self._tokens, before._tokens[before._heard])
         for since in np.unique(before._resumed[before._resumed != 0]).tolist():
             self.interrupted(before._tokens[before._resumed == since].tolist(), since)
 
@@ -78,6 +88,7 @@ class Routes:
             return
         columns = {name: column.take(order, 0) if len(column) else column for name, column in decoded.columns.items()}
         columns["resumed_us"] = self._take_resumed(row)
+        self._heard[row] = True
         partitions = self._partition[row]
         starts = np.flatnonzero(np.diff(partitions, prepend=-1)).tolist()
         for start, end in zip(starts, [*starts[1:], len(row)], strict=True):

@@ -42,9 +42,12 @@ class Slot:
     taken_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     until: float | None = None  # monotonic; set when the slot is being handed over
     before: FeedStatus | None = None  # what was last said of it before we came, when nobody streamed it then
+    told: set[str] = field(default_factory=set)  # instruments of which it is told what they missed before we came
     covered_us: int = 0  # market time up to which nothing of it is missing, or what is missing is told
     end: int | None = None  # offset up to which its records lay there when it came to us; None: not asked yet
-    ready_at: float | None = None  # monotonic; since when all it held then is streamed
+    asked_at: float | None = None  # monotonic; since when all it held then is asked for
+    streams_us: int = 0  # market time since when all it held then is streamed; 0: not yet
+    giver: FeedStatus | None = None  # what the worker that hands it over to us said last
 
     @property
     def is_known(self) -> bool:
@@ -163,21 +166,28 @@ class SlotReader:
         until = time.monotonic() + HANDOVER_S
         for number in numbers:
             self.slots.setdefault(number, Slot()).until = until
-        going = [number for number, slot in self.slots.items() if slot.until is not None]
-        # from the end on: an owner that streams says so again each second
-        self._watcher.assign([TopicPartition(FEED_STATUS.name, number, OFFSET_END) for number in going])
+        self.watch()
+
+    def watch(self) -> None:
+        """Listens to what others say of slots on their way; from now on, since who streams says so each second."""
+        moving = [number for number, slot in self.slots.items() if slot.until is not None or slot.giver is not None]
+        known = {at.partition: at.offset for at in self._watcher.position(self._watcher.assignment())}
+        offsets = ((number, known.get(number, OFFSET_END)) for number in moving)
+        self._watcher.assign([TopicPartition(FEED_STATUS.name, n, at if at >= 0 else OFFSET_END) for n, at in offsets])
 
     def _let_go(self) -> bool:
-        """Drops the slots whose new owner streams them, or that nobody took for too long."""
-        going = {number: slot for number, slot in self.slots.items() if slot.until is not None}
-        if not going:
-            return False
-        gone = [number for number, slot in going.items() if slot.until is not None and slot.until < time.monotonic()]
+        """Drops the slots whose new owner streams them, or that nobody took for too long; hears how far others cover
+        those that they hand over to us."""
+        gone = [n for n, slot in self.slots.items() if slot.until is not None and slot.until < time.monotonic()]
         for message in self._watcher.consume(100, 0):
-            if message.error() is None and message.partition() in going:
-                status = decode(FeedStatus, message.value())
-                if status.worker != self._worker and status.state == "streaming":
-                    gone.append(message.partition())
+            slot = self.slots.get(message.partition()) if message.error() is None else None
+            if slot is None:
+                continue
+            status = decode(FeedStatus, message.value())
+            if slot.giver is not None and status.worker == slot.giver.worker:
+                slot.giver = status
+            if slot.until is not None and status.worker != self._worker and status.state == "streaming":
+                gone.append(message.partition())
         for number in gone:
             self.slots.pop(number, None)
         if gone:

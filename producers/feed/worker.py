@@ -35,7 +35,8 @@ from schemas.ticks import TickBatch
 
 POLL_S = 0.05
 REPORT_S = 1.0
-SETTLE_S = 1.0  # what a new subscription is first answered comes well within this
+UNHEARD_S = 10.0  # an instrument of which nothing came for so long after it was asked for has nothing to say
+GIVEN_S = 10.0  # a worker that hands a slot over says within this that it covered it until we streamed it, or is dead
 # A dead worker's slots are given away a session after its last sign of life, so one that another worker covered more
 # lately is being handed over: that worker goes on with it until we say that we stream.
 FRESH_US = int((SESSION_S - 1) * 1_000_000)
@@ -52,7 +53,6 @@ class Worker:
         self._writer = Writer(name, producer(), self._not_taken)
         self._lines: dict[str, Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._told: dict[int, set[str]] = {}  # by slot: instruments whose gap before our time is noted
         self._is_leaving = False
 
     async def run(self, stop: asyncio.Event, leave: asyncio.Event) -> None:
@@ -86,13 +86,15 @@ class Worker:
                 before, slot.end = said[number]
                 if before is not None and before.covered_us:
                     slot.covered_us = before.covered_us
-                    slot.before = before if not self._is_handed_over(before, slot) else None
+                    is_given = self._is_handed_over(before, slot)
+                    slot.before, slot.giver = (None, before) if is_given else (before, None)
+        self._reader.watch()
         return True
 
     def _is_handed_over(self, before: FeedStatus, slot: Slot) -> bool:
         """Whether another worker still covered a slot when it came to us."""
         age_us = slot.taken_ms * 1000 - self._clock.wall_us(before.covered_us)
-        return before.worker != self.name and age_us <= FRESH_US
+        return before.worker != self.name and before.state != "stopped" and age_us <= FRESH_US
 
     def _rewire(self) -> None:
         """Brings the lines in step with what the slots hold."""
@@ -104,8 +106,8 @@ class Worker:
                     wanted.setdefault(subscription.provider, {})[subscription.token] = subscription
         for name in {*wanted, *self._lines}:
             (self._lines.get(name) or self._new_line(name)).want(wanted.get(name, {}))
-        for number, slot in self._reader.slots.items():
-            self._note_missed(number, slot)
+        for slot in self._reader.slots.values():
+            self._note_missed(slot)
         FEED_INSTRUMENTS.labels(self.name).set(sum(len(line) for line in self._lines.values()))
 
     def _new_line(self, name: str) -> Line:
@@ -114,16 +116,15 @@ class Worker:
         self._tasks.add(asyncio.create_task(line.stream.run()))
         return line
 
-    def _note_missed(self, number: int, slot: Slot) -> None:
+    def _note_missed(self, slot: Slot) -> None:
         """What a slot missed before it came to us: it was ours and we died, or nobody has streamed it for a while."""
         before = slot.before
         if before is None:
             return
-        told = self._told.setdefault(number, set())
         for instrument, held in slot.held.items():
             line = self._lines.get(held.subscription.provider)
-            if line and held.at_ms < slot.taken_ms and instrument not in told:
-                told.add(instrument)
+            if line and held.at_ms < slot.taken_ms and instrument not in slot.told:
+                slot.told.add(instrument)
                 reason = f"worker {before.worker} was not running"
                 line.interrupt([held.subscription.token], before.covered_us, reason)
 
@@ -158,18 +159,35 @@ class Worker:
         )
 
     def _state(self, number: int, slot: Slot, lines: list[Line]) -> tuple[State, str]:
-        """A slot streams once all it held when it came to us has been asked for, and the answer had time to come."""
+        """A slot streams once ticks came of all it held when it came to us, or would have come by now."""
         for line in lines:
             if line.stream.state != "streaming":
-                slot.ready_at = None
+                slot.asked_at, slot.streams_us = None, 0
                 return line.stream.state, line.stream.detail
-        asked = all(line.stream.has_asked for line in lines)
-        if slot.ready_at is None and asked and self._reader.is_read(number):
-            slot.ready_at = time.monotonic()
-        if slot.ready_at is None or time.monotonic() - slot.ready_at < SETTLE_S * bool(lines):
+        if slot.asked_at is None and self._reader.is_read(number) and all(line.stream.has_asked for line in lines):
+            slot.asked_at = time.monotonic()
+        if slot.asked_at is None:
+            return "connecting", "taking over"
+        if not slot.streams_us:
+            tokens = [held.subscription.token for held in slot.held.values()]
+            if not all(line.streams(tokens) for line in lines) and time.monotonic() - slot.asked_at < UNHEARD_S:
+                return "connecting", "taking over"
+            slot.streams_us = self._clock.now_us()
+        if slot.giver is not None and not self._is_given(slot, slot.giver):
             return "connecting", "taking over"
         refused = next((line.stream.refused for line in lines if line.stream.refused), "")
         return ("refused", refused) if refused else ("streaming", "")
+
+    def _is_given(self, slot: Slot, giver: FeedStatus) -> bool:
+        """Whether the worker that hands a slot over covered it until we streamed it; if it died on the way, what is
+        missing is told. Only then do we say that we stream: it goes on until it hears that."""
+        if giver.covered_us < slot.streams_us:
+            if time.monotonic() - (slot.asked_at or 0.0) < UNHEARD_S + GIVEN_S:
+                return False
+            slot.before = giver
+            self._note_missed(slot)
+        slot.giver = None
+        return True
 
     def _not_taken(self, batch: TickBatch) -> None:
         self._lines[batch.provider].not_taken(batch)

@@ -43,6 +43,7 @@ def freeze(pid: int, seconds: float) -> threading.Timer:
 
 @pytest.mark.timeout(600)
 def test_kills_at_random_instants_lose_nothing_that_is_not_marked(platform: Platform) -> None:
+    platform.workers(3)  # a dead one's share may go to the others, or wait for it
     chance = random.Random()
     seed = int(os.environ.get("JOURNEY_SEED", chance.randrange(10**6)))
     chance.seed(seed)
@@ -82,4 +83,4 @@ def test_kills_at_random_instants_lose_nothing_that_is_not_marked(platform: Plat
         except AssertionError:
             pytest.fail(f"{name}, seed {seed}, {victims}: wrong and not marked\n{unmarked().to_string()}")
         _, marked = tape.differences(platform, symbol, name)
-        assert len(marked) < 200, "the marks must name the gaps, not the day"
+        assert len(marked) < 500, "the marks must name the gaps, not the day"

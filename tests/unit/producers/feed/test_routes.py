@@ -68,6 +68,21 @@ def test_until_the_mark_is_on_its_way_its_instrument_is_covered_no_further() -> 
     assert routes.waits_since(tokens) == 77
 
 
+def test_a_subscription_streams_once_its_first_tick_came_and_a_new_connection_begins_anew() -> None:
+    routes, tokens = routes_of(3, 1), [0 << 8 | 1, 1 << 8 | 1]
+    assert routes.has_heard([])
+    assert not routes.has_heard(tokens)
+    list(routes.split(decode(frame(tokens[:1], 44), NOW), NOW))  # wanted in full, and this is none
+    assert not routes.has_heard(tokens[:1])
+    list(routes.split(decode(frame(tokens), NOW), NOW))
+    after = routes_of(4, 1)
+    after.inherit(routes)
+    assert after.has_heard(tokens)
+    assert not after.has_heard([*tokens, 3 << 8 | 1])
+    after.forget_heard()
+    assert not after.has_heard(tokens)
+
+
 def test_a_small_batch_names_only_what_it_holds() -> None:
     routes = routes_of(100, 1)
     ((_, batch),) = routes.split(decode(frame([42 << 8 | 1]), NOW), NOW)

@@ -127,6 +127,23 @@ def read_compacted(
         reader.close()
 
 
+def group_places(group: str, topic: str, partitions: Iterable[int], of: Settings | None = None) -> dict[int, int]:
+    """Where a group goes on reading each partition: its committed offset, or the first there is. Blocks for a moment.
+
+    KafkaException when Kafka does not tell.
+    """
+    asked = {TopicPartition(topic, partition): OffsetSpec.earliest() for partition in partitions}
+    reader, client = consumer(group, of), admin(of)  # the client is kept until the answers are in
+    try:
+        firsts = {at.partition: answer for at, answer in client.list_offsets(asked, request_timeout=10).items()}
+        places = reader.committed(list(asked), timeout=10) if asked else []
+        if wrong := next((at.error for at in places if at.error), None):
+            raise KafkaException(wrong)
+        return {at.partition: max(at.offset, firsts[at.partition].result().offset) for at in places}
+    finally:
+        reader.close()
+
+
 def dead_letter(
     to: Producer,
     topic: Topic,

@@ -7,14 +7,17 @@ until ``MAX_HELD`` records are held; then it reads no more until there is room. 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterable, Iterable
 from typing import Any
 
 import structlog
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
+from faust.types import TP
 
 from infra.faust_app import App
-from infra.kafka import dead_letter, producer
+from infra.in_order import InOrder
+from infra.kafka import dead_letter, group_places, producer
 from infra.metrics import CANDLE_TICKS
 from infra.settings import Settings
 from schemas.codec import UndecodableError, decode_part
@@ -26,13 +29,19 @@ from streams.candles.ticks import Needed
 MAX_HELD = 40_000  # records that are folded and not durable yet
 BACKLOG = 1000  # records held: so many come only when there is a backlog
 IDLE_S = 0.05
+LOOK_S = 0.1
+SILENCE_S = 3.0  # a flush may take a while
+TRY_AGAIN_S = 0.5
 log = structlog.get_logger()
 
 
 class CandleAgent:
     """All shares of one worker."""
 
-    def __init__(self, app: App, of: Settings) -> None:
+    def __init__(self, app: App, of: Settings, group: str) -> None:
+        self._group, self._settings = group, of
+        self._order = InOrder(SILENCE_S)
+        self._beginning: asyncio.Task[None] | None = None
         self.shares: dict[int, Share] = {}
         self.assigned = False
         self.rejected = 0
@@ -60,6 +69,8 @@ class CandleAgent:
         value, message.value = message.value or b"", None  # held until it is durable: without its bytes
         event.value = None
         self._app.buffered.taken(len(value))
+        if not self._order.takes(str(message.partition), message.offset, time.monotonic()):
+            return  # what a rebalance delivers too early, or again
         batch: Needed | None = None
         try:
             batch = decode_part(Needed, value)
@@ -90,10 +101,52 @@ class CandleAgent:
         for tp in partitions:
             if tp.topic == TICKS.name and tp.partition not in self.shares:
                 self.shares[tp.partition] = Share(tp.partition)
+        if self._beginning is not None:
+            self._beginning.cancel()
+        self._beginning = asyncio.ensure_future(self._begin())
         self.assigned = True
+
+    async def _begin(self) -> None:
+        """Learns where each partition goes on; until then nothing is taken, and what comes meanwhile comes again."""
+        while True:
+            try:
+                places = await self._places(self.shares)
+                break
+            except KafkaException as error:
+                log.warning("Kafka does not say where to go on", reason=str(error))
+                await asyncio.sleep(TRY_AGAIN_S)
+        self._order.begin({str(partition): offset for partition, offset in places.items()}, time.monotonic())
+
+    async def _places(self, partitions: Iterable[int]) -> dict[int, int]:
+        return await asyncio.to_thread(group_places, self._group, TICKS.name, list(partitions), self._settings)
+
+    async def keep_order(self) -> None:
+        """For ever: sends the consumer back to what it has passed over (``infra.in_order``)."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if self._app.rebalancing or not self._order.next or self._held >= MAX_HELD:
+                continue
+            ours = [tp for tp in self._app.consumer.assignment() if tp.topic == TICKS.name]
+            ends = {str(tp.partition): self._app.consumer.highwater(tp) or 0 for tp in ours}
+            for partition, offset in list(self._order.overdue(ends, time.monotonic())):
+                await self._go_back(int(partition), offset)
+
+    async def _go_back(self, partition: int, offset: int) -> None:
+        try:
+            first = (await self._places([partition]))[partition]
+        except KafkaException:
+            return  # it is tried again
+        if first > offset:
+            log.error("ticks were deleted before they were read", partition=partition, offset=offset, until=first)
+            self._order.next[str(partition)] = offset = first
+        log.info("reads again", partition=partition, offset=offset)
+        await self._app.consumer.seek(TP(TICKS.name, partition), offset)
 
     async def on_revoked(self, partitions: Iterable[Any]) -> None:
         """Partitions went: nothing more is stored for them, once the flush under way has ended."""
+        if self._beginning is not None:
+            self._beginning.cancel()
+        self._order.end()
         for tp in partitions:
             share = self.shares.pop(tp.partition, None)
             if share is not None:

@@ -18,7 +18,8 @@ GROUP = "candles"  # the consumer group
 def candles_app(of: Settings, slot: int = 0) -> tuple[App, CandleAgent]:
     """The app and its agent, for a worker slot of this computer; slot n has the web port of the settings plus n."""
     app = make_app(GROUP, of, of.candles_web_port + slot, slot)
-    agent = CandleAgent(app, of)
+    app.keeps_order = True
+    agent = CandleAgent(app, of, GROUP)
     ticks = app.topic(TICKS.name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
     @app.agent(ticks, name="candles", concurrency=1, supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
@@ -28,6 +29,10 @@ def candles_app(of: Settings, slot: int = 0) -> tuple[App, CandleAgent]:
     @app.task  # type: ignore[untyped-decorator]
     async def flush() -> None:
         await agent.keep_flushing()
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def keep_order() -> None:
+        await agent.keep_order()
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
     async def assigned(_: Any, partitions: Any, **kwargs: Any) -> None:

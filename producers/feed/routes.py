@@ -46,20 +46,23 @@ class Routes:
 
     def interrupted(self, tokens: Iterable[int], since_us: int) -> None:
         """These tokens were covered only up to ``since_us``: their next tick says so."""
-        mine = np.isin(self._tokens, np.fromiter(tokens, np.uint32))
-        self._resumed[mine & ((self._resumed == 0) | (self._resumed > since_us))] = since_us
+        self._resumed[self._are(tokens) & ((self._resumed == 0) | (self._resumed > since_us))] = since_us
         self._any_resumed = bool(self._resumed.any())
 
     def waits_since(self, tokens: Iterable[int]) -> int | None:
         """The earliest time up to which one of these was covered whose next tick has not said so yet."""
         if not self._any_resumed:
             return None
-        waiting = self._resumed[np.isin(self._tokens, np.fromiter(tokens, np.uint32)) & (self._resumed != 0)]
+        waiting = self._resumed[self._are(tokens) & (self._resumed != 0)]
         return int(waiting.min()) if len(waiting) else None
 
     def has_heard(self, tokens: Iterable[int]) -> bool:
         """Whether a tick of each of these has come since the connection was made."""
-        return bool(self._heard[np.isin(self._tokens, np.fromiter(tokens, np.uint32))].all())
+        return bool(self._heard[self._are(tokens)].all())
+
+    def _are(self, tokens: Iterable[int]) -> Column:
+        """Of each row whether it is one of these tokens'."""
+        return np.isin(self._tokens, np.fromiter(tokens, np.uint32))
 
     def forget_heard(self) -> None:
         """The connection is another one now."""

@@ -54,6 +54,11 @@ class Slot:
         """Whether what was said of it before is known."""
         return self.end is not None
 
+    @property
+    def tokens(self) -> list[int]:
+        """Those of the instruments that it holds."""
+        return [held.subscription.token for held in self.held.values()]
+
 
 class SlotReader:
     """Follows this worker's slots. Every call is quick; none blocks."""

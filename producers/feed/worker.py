@@ -142,8 +142,7 @@ class Worker:
         lines = [line for name, line in self._lines.items() if name in named]
         state, detail = self._state(number, slot, lines)
         if state in ("streaming", "refused"):
-            tokens = [held.subscription.token for held in slot.held.values()]
-            covered = min((line.covered_us(tokens) for line in lines), default=self._clock.now_us())
+            covered = min((line.covered_us(slot.tokens) for line in lines), default=self._clock.now_us())
             slot.covered_us = max(slot.covered_us, covered)
         partitions = {held.subscription.partition for held in slot.held.values()}
         return FeedStatus(
@@ -169,8 +168,7 @@ class Worker:
         if slot.asked_at is None:
             return "connecting", "taking over"
         if not slot.streams_us:
-            tokens = [held.subscription.token for held in slot.held.values()]
-            if not all(line.streams(tokens) for line in lines) and time.monotonic() - slot.asked_at < UNHEARD_S:
+            if not all(line.streams(slot.tokens) for line in lines) and time.monotonic() - slot.asked_at < UNHEARD_S:
                 return "connecting", "taking over"
             slot.streams_us = self._clock.now_us()
         if slot.giver is not None and not self._is_given(slot, slot.giver):

@@ -1,4 +1,5 @@
-"""Each record of a topic of one partition once and in the log's order, whatever a rebalance delivers in which order.
+"""Each record of a topic of one partition once and in the log's order, whatever a rebalance delivers in which order;
+or of one topic's partitions, which then stand for topics.
 
 For topics that are not compacted: there every offset has a record. What comes too early is not taken; when what is
 missing does not come by itself, the consumer is to go back to it (``overdue``).

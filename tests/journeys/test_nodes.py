@@ -87,7 +87,8 @@ def agents_of(one: Computer) -> list[int]:
     for process in psutil.process_iter(["cmdline"]):
         with contextlib.suppress(psutil.Error):
             words = process.info["cmdline"] or []
-            if "streams.node" in words and process.environ().get("PORTFOLIO_HOME") == str(one.home):
+            is_agent = "streams.node" in words or AHEAD in words
+            if is_agent and process.environ().get("PORTFOLIO_HOME") == str(one.home):
                 found.append(process.pid)
     return found
 

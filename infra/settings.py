@@ -72,11 +72,22 @@ class Settings(BaseSettings):
     feed_workers: int = Field(default=1, ge=0, le=64, description="workers at the first start; later `feed workers N`")
     feed_silence_s: float = 5.0
 
+    gateway_orders_per_s: int = Field(
+        default=8, ge=1, le=5000, description="orders a gateway sends in a second; more need a registration (Kite: 10)"
+    )
+    gateway_timeout_s: float = Field(default=5.0, gt=0, description="after this long without an answer it is unknown")
+    risk_price_age_s: float = Field(
+        default=10.0, gt=0, description="a price whose feed has not spoken for so long (market time) is stale"
+    )
+
     clock: Literal["simulated", "wall"] = "simulated"
     clock_speed: float = Field(default=1.0, gt=0, le=1000)
 
     simulator_seed: int = 1
     simulator_instruments: int = Field(default=3200, ge=100, le=30000)
+    simulator_orders_per_s: int = Field(
+        default=10, ge=1, description="beyond this orders get 429, as at Kite; above 10 a minute and a day are unlimited"
+    )
     simulator_load: bool = Field(default=False, description="every instrument ticks in every half second")
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -143,6 +154,20 @@ class Settings(BaseSettings):
     @property
     def node_port(self) -> int:
         return self.port_base + 68
+
+    @property
+    def risk_web_port(self) -> int:
+        return self.port_base + 69
+
+    @property
+    def gateway_port(self) -> int:
+        """The live account's gateway."""
+        return self.port_base + 71
+
+    @property
+    def paper_port(self) -> int:
+        """The paper account's gateway."""
+        return self.port_base + 72
 
     @property
     def feed_metrics_port(self) -> int:

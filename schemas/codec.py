@@ -91,10 +91,7 @@ def decode(record: type[R], message: bytes) -> R:
         return _decode_json(record, message)
     if record is TickBatch:
         return typing.cast("R", _decode_batch(TickBatch, FIELDS, message))
-    values = _read(record, message)
-    for name in _shapes[record][1]:
-        values[name] = tuple(values[name])
-    return record(**values)
+    return _made(record, _read(record, message))
 
 
 def decode_part(part: type[R], message: bytes) -> R:
@@ -163,32 +160,74 @@ def decode_any(message: bytes) -> dict[str, Any]:
     return typing.cast("dict[str, Any]", values)
 
 
-class _Shapes(dict[type[Any], tuple[tuple[str, ...], tuple[str, ...]]]):
-    """Of each record: the names of its fields, and of those that are tuples (arrays in Avro)."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Shape:
+    """A record's fields: all of them, the tuples (arrays in Avro), those that are records, and lists of records."""
 
-    def __missing__(self, record: type[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    names: tuple[str, ...]
+    tuples: tuple[str, ...]
+    records: tuple[tuple[str, type[Any]], ...]
+    lists: tuple[tuple[str, type[Any]], ...]
+
+
+class _Shapes(dict[type[Any], _Shape]):
+    def __missing__(self, record: type[Any]) -> _Shape:
         hints = typing.get_type_hints(record)
         names = tuple(f.name for f in dataclasses.fields(record))
-        self[record] = names, tuple(name for name in names if typing.get_origin(hints[name]) is tuple)
+        inner = {name: (typing.get_args(hints[name]) or (None,))[0] for name in names}
+        self[record] = _Shape(
+            names,
+            tuple(name for name in names if typing.get_origin(hints[name]) is tuple),
+            tuple((name, hints[name]) for name in names if dataclasses.is_dataclass(hints[name])),
+            tuple((n, inner[n]) for n in names if isinstance(inner[n], type) and dataclasses.is_dataclass(inner[n])),
+        )
         return self[record]
 
 
 _shapes = _Shapes()
 
 
+def _made(record: type[R], values: dict[str, Any]) -> R:
+    """The record of Avro's or JSON's values, in which records are mappings."""
+    shape = _shapes[record]
+    for name in shape.tuples:
+        values[name] = tuple(values[name])
+    for name, inner in shape.records:
+        values[name] = _made(inner, values[name])
+    for name, inner in shape.lists:
+        values[name] = [_made(inner, value) for value in values[name]]
+    return record(**values)
+
+
 def _to_avro(record: Any) -> dict[str, Any]:
     if isinstance(record, TickBatch):
         return record.to_avro()
-    return {name: getattr(record, name) for name in _shapes[type(record)][0]}
+    shape = _shapes[type(record)]
+    values = {name: getattr(record, name) for name in shape.names}
+    for name, _ in shape.records:
+        values[name] = _to_avro(values[name])
+    for name, _ in shape.lists:
+        values[name] = [_to_avro(value) for value in values[name]]
+    return values
 
 
 def from_json(record: type[R], values: dict[str, Any]) -> R:
     """A record from JSON fields, as in ``schemas/examples`` and as people write them. ValueError says what is wrong."""
-    names = _shapes[record][0]
+    shape = _shapes[record]
+    names = shape.names
     unknown = sorted(set(values) - set(names))
     if unknown:
         raise ValueError(f"{record.__name__} has no field {unknown[0]!r}; it has {', '.join(names)}")
     hints = typing.get_type_hints(record)
+    values = dict(values)
+    for name, inner in shape.records:
+        if isinstance(values.get(name), dict):
+            values[name] = from_json(inner, values[name])
+    for name, inner in shape.lists:
+        if isinstance(values.get(name), list):
+            values[name] = [from_json(inner, value) if isinstance(value, dict) else value for value in values[name]]
+            if wrong := [value for value in values[name] if not isinstance(value, inner)]:
+                raise ValueError(f"{record.__name__}.{name} is a list of {inner.__name__}, not of {wrong[0]!r}")
     try:
         made = record(**values)
     except TypeError as error:

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Standing = Literal["pending", "approved", "draining", "removed"]
-Verb = Literal["start", "stop", "restart", "remove"]
+Verb = Literal[
+    "start", "stop", "restart", "remove",  # for nodes
+    "halt", "reduce", "resume", "flatten", "accept",  # for risk: ``task`` is the scope (``schemas.risk``)
+]  # fmt: skip
 Trading = Literal["paper", "live"]
 EventKind = Literal[
     "accepted", "refused", "done", "failed",  # the fate of a command, which ``command`` names

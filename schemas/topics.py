@@ -29,7 +29,17 @@ from schemas.market import (
     Instrument,
     Subscription,
 )
-from schemas.orders import OrderIntent
+from schemas.orders import (
+    BrokerNotice,
+    BrokerPositions,
+    OrderEvent,
+    OrderIntent,
+    OrderSend,
+    OrderVerdict,
+    Position,
+    PositionDifference,
+)
+from schemas.risk import Breach, Limit, RiskPoint, RiskState
 from schemas.ticks import TickBatch
 
 HOUR_MS = 3_600_000
@@ -124,12 +134,36 @@ ALGO_EVENTS = Topic("algo-events", "task", AlgoEvent, YEAR_MS, "node agents", "f
 ALGO_LOGS = Topic("algo-logs", "task", LogLine, 7 * DAY_MS, "node agents", "console, CLI")
 SIGNALS = Topic("signals", "name", Signal, 7 * DAY_MS, "algos", "algos, console")
 ALGO_STATE = Topic("algo-state", "run/instrument", AlgoState, COMPACTED, "algos", "algos")
-ORDER_INTENTS = Topic("order-intents", "account", OrderIntent, FOREVER, "algos, console", "risk")
+# Orders and risk have one partition each: one worker sees all of them, in one order.
+ORDER_INTENTS = Topic(
+    "order-intents", "account", OrderIntent, FOREVER, "algos, console, risk", "risk", 1, has_dead_letters=True
+)
+ORDER_VERDICTS = Topic(
+    "order-verdicts", "account", OrderVerdict, FOREVER, "risk", "gateways, algos, console", 1
+)  # in transactions: whoever reads it takes what is committed
+ORDER_SENDS = Topic("order-sends", "account", OrderSend, FOREVER, "gateways", "gateways, console", 1)  # as above
+ORDER_EVENTS = Topic(
+    "order-events", "account", OrderEvent, FOREVER, "gateways, risk", "risk, gateways, algos, console", 1,
+    has_dead_letters=True,
+)  # fmt: skip
+BROKER_NOTICES = Topic("broker-notices", "provider", BrokerNotice, 7 * DAY_MS, "feed workers", "gateways", 1)
+BROKER_POSITIONS = Topic("broker-positions", "account", BrokerPositions, 30 * DAY_MS, "gateways", "risk", 1)
+POSITIONS = Topic("positions", "account/run/instrument/product", Position, COMPACTED, "risk", "console, a person", 1)
+POSITION_DIFFERENCES = Topic(
+    "position-differences", "account", PositionDifference, YEAR_MS, "risk", "console, a person", 1
+)
+LIMITS = Topic("limits", "scope limit", Limit, FOREVER, "console, a person", "risk, console", 1, has_dead_letters=True)
+RISK_STATES = Topic("risk-states", "scope", RiskState, COMPACTED, "risk", "gateways, algos, console", 1)
+RISK_POINTS = Topic("risk-points", "scope", RiskPoint, YEAR_MS, "risk", "archive, console, algos", 1)
+BREACHES = Topic("breaches", "scope", Breach, YEAR_MS, "risk", "console, algos", 1)
 
 MARKET = (INSTRUMENTS, SUBSCRIPTIONS, FEED_POOLS, FEED_STATUS, TICKS, FEED_GAPS, CANDLES)
 FLEET = (NODE_REQUESTS, NODES, HEARTBEATS, PACKAGES, ALGOS, TASKS, COMMANDS, ALGO_EVENTS, ALGO_LOGS)
-ALGO = (ALGO_REQUESTS, SIGNALS, ALGO_STATE, ORDER_INTENTS)
-DECLARED = MARKET + FLEET + ALGO
+ALGO = (ALGO_REQUESTS, SIGNALS, ALGO_STATE)
+ORDERS = (ORDER_INTENTS, ORDER_VERDICTS, ORDER_SENDS, ORDER_EVENTS, BROKER_NOTICES, BROKER_POSITIONS, POSITIONS,
+          POSITION_DIFFERENCES)  # fmt: skip
+RISK = (LIMITS, RISK_STATES, RISK_POINTS, BREACHES)
+DECLARED = MARKET + FLEET + ALGO + ORDERS + RISK
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for declared in DECLARED

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     simulator_seed: int = 1
     simulator_instruments: int = Field(default=3200, ge=100, le=30000)
     simulator_orders_per_s: int = Field(
-        default=10, ge=1, description="beyond this orders get 429, as at Kite; above 10 a minute and a day are unlimited"
+        default=10, ge=1, description="more get 429, as at Kite; above 10 there is no limit a minute and a day"
     )
     simulator_load: bool = Field(default=False, description="every instrument ticks in every half second")
 

@@ -1,8 +1,8 @@
-"""The state of an order as a join of what is said of it: any order of the events, any repetition, any mix of sources.
+"""The state of an order as a join of what is said of it: events in any order, repeated, from any mix of sources.
 
-Each part of the state only grows in an order of its own: the status in ``RANK``, the terms (quantity, price, trigger) by
-how many changes were done and the broker's time, the fills by how much is filled in all. So the gateway, risk, positions,
-algos and the console may each read at their own pace and come to the same state.
+Each part of the state only grows in an order of its own: the status in ``RANK``, the terms (quantity, price, trigger)
+by how many changes were done and the broker's time, the fills by how much is filled in all. So the gateway, risk,
+positions, algos and the console may each read at their own pace and come to the same state.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def take_all(events: Iterable[OrderEvent]) -> dict[str, OrderState]:
 
 
 def _progress(a: tuple[Filled, ...], b: tuple[Filled, ...]) -> tuple[Filled, ...]:
-    """Of two words on the same amount the earlier counts (of equal times the lower price): a rule, so that all agree."""
+    """Of two words on the same amount the earlier counts (of equal times the lower price): so that all agree."""
     best: dict[int, Filled] = {}
     for step in (*a, *b):
         known = best.get(step.filled)
@@ -160,5 +160,6 @@ def _progress(a: tuple[Filled, ...], b: tuple[Filled, ...]) -> tuple[Filled, ...
 def order_event(**fields: Any) -> OrderEvent:
     """An event whose id is made of what it says of the order, wherever and whenever that was heard."""
     made = OrderEvent(id="", **fields)
-    said = [(f.name, getattr(made, f.name)) for f in dataclasses.fields(made) if f.name not in ("id", "at_us", "source")]
+    news = [f.name for f in dataclasses.fields(made) if f.name not in ("id", "at_us", "source")]
+    said = [(name, getattr(made, name)) for name in news]
     return dataclasses.replace(made, id=blake2b(repr(said).encode(), digest_size=10).hexdigest())

@@ -173,8 +173,8 @@ class BrokerPositions:
 class PositionDifference:
     """The broker holds something else than the fills say, or no longer does. Key: ``account``.
 
-    While one is ``found`` the account takes no new orders, until a person accepts it: then the broker is right, and what
-    is missing is booked to the run EXTERNAL.
+    While one is ``found`` the account takes no new orders, until a person accepts it: then the broker is right, and
+    what is missing is booked to the run EXTERNAL.
     """
 
     id: str

@@ -1,8 +1,8 @@
 """Records of risk: limits, what is at risk now, what broke, and whether trading is on.
 
 A *scope* is what a limit is about: ``platform``, ``account:paper``, ``algo:crossover`` (a run),
-``instrument:NSE:INFY``, or ``algo:crossover/instrument:NSE:INFY``. With ``*`` for a name (``algo:*``) a limit holds for each one by itself;
-a limit with the name takes its place.
+``instrument:NSE:INFY``, or ``algo:crossover/instrument:NSE:INFY``. With ``*`` for a name (``algo:*``) a limit holds for
+each one by itself; a limit with the name takes its place.
 """
 
 from __future__ import annotations

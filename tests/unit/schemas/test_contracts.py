@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import AVRO, UndecodableError, decode, decode_any, encode, from_json
 from schemas.market import Candle, FeedPool, Subscription
+from schemas.orders import BrokerPosition, BrokerPositions
 from schemas.ticks import COLUMNS, DEPTH, TickBatch, empty_batch
 from schemas.topics import TOPICS, Topic
 
@@ -111,6 +112,16 @@ def test_records_may_be_written_by_hand_as_json() -> None:
 def test_a_mistake_by_hand_is_named(text: bytes, says: str) -> None:
     with pytest.raises(UndecodableError, match=re.escape(says)):
         decode(FeedPool, text)
+
+
+def test_records_in_records_may_be_written_by_hand_too() -> None:
+    text = b'{"account": "live", "at_us": 1, "positions": [{"instrument": "NSE:INFY", "product": "MIS", "quantity": 5, %s}]}'
+    made = decode(BrokerPositions, text % b'"average_price": 1.5')
+    assert made == BrokerPositions("live", 1, [BrokerPosition("NSE:INFY", "MIS", 5, 1.5)])
+    with pytest.raises(UndecodableError, match="BrokerPosition has no field 'average'"):
+        decode(BrokerPositions, text % b'"average": 1.5')
+    with pytest.raises(UndecodableError, match="is a list of BrokerPosition, not of 7"):
+        decode(BrokerPositions, b'{"account": "live", "at_us": 1, "positions": [7]}')
 
 
 def test_a_record_of_another_kind_is_refused_by_name() -> None:

@@ -115,7 +115,8 @@ def test_a_mistake_by_hand_is_named(text: bytes, says: str) -> None:
 
 
 def test_records_in_records_may_be_written_by_hand_too() -> None:
-    text = b'{"account": "live", "at_us": 1, "positions": [{"instrument": "NSE:INFY", "product": "MIS", "quantity": 5, %s}]}'
+    one = b'{"instrument": "NSE:INFY", "product": "MIS", "quantity": 5, %s}'
+    text = b'{"account": "live", "at_us": 1, "positions": [' + one + b"]}"
     made = decode(BrokerPositions, text % b'"average_price": 1.5')
     assert made == BrokerPositions("live", 1, [BrokerPosition("NSE:INFY", "MIS", 5, 1.5)])
     with pytest.raises(UndecodableError, match="BrokerPosition has no field 'average'"):

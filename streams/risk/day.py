@@ -3,15 +3,14 @@
 The day is NSE's, in market time: the local date, and on a day without a session the last one that had one. So a
 weekend still belongs to Friday, and a new day begins at midnight before a session.
 
-Profit and loss is ``realised + open - charges``. All three are kept as totals since the first order; what they were
-when the day began is taken off to have those of the day. Peaks begin at 0: who only loses has his whole loss as
-drawdown.
+Profit and loss is ``realised + open - charges``. That of the day counts what was carried into it at the last price of
+the day before. Peaks begin at 0: who only loses has his whole loss as drawdown.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -21,16 +20,17 @@ EXCHANGE = "NSE"
 
 
 class Totals(NamedTuple):
-    """What a scope has made since the first order and has at risk now, in rupees."""
+    """What a scope has at risk now and what it has made, in rupees."""
 
     money_at_risk: float = 0.0
-    realised: float = 0.0  # before charges
-    open: float = 0.0
-    charges: float = 0.0
+    realised: float = 0.0  # today, before charges
+    open: float = 0.0  # today
+    charges: float = 0.0  # today
+    total: float = 0.0  # profit since the first order, after charges
 
     @property
     def profit(self) -> float:
-        """After charges."""
+        """The day's, after charges."""
         return self.realised + self.open - self.charges
 
 
@@ -39,37 +39,31 @@ class Day:
     """What is kept of a scope's trading day. Money in rupees.
 
     ``orders`` is counted where verdicts are folded (:func:`count_order`), everything else where prices are looked at
-    (:func:`take_mark`).
+    (:func:`take_mark`). Instruments (``instrument:…``) have days too, for their prices.
     """
 
     scope: str
     day: str  # ISO date, the exchange's
-    at_us: int = 0  # of the last mark
+    at_us: int = 0  # of the last mark that changed something
     day_max: float = 0.0  # the largest money at risk
     day_max_us: int = 0
     previous_day: str = ""  # the last trading day before on which the scope was looked at
     previous_max: float = 0.0
-    realised: float = 0.0  # totals at the last mark
+    realised: float = 0.0  # the day's, at the last mark
     open: float = 0.0
     charges: float = 0.0
-    realised_before: float = 0.0  # totals when the day began
-    open_before: float = 0.0
-    charges_before: float = 0.0
+    total: float = 0.0  # profit since the first order
     peak: float = 0.0  # the day's highest profit
-    all_time_peak: float = 0.0  # the highest that the total profit ever was
+    all_time_peak: float = 0.0  # the highest that ``total`` ever was
     drawdown_max: float = 0.0  # the day's largest distance from its peak
     orders: int = 0  # approved today
-    price: float = 0.0  # of an instrument's scope: the last that was seen, so that a restart knows one
-
-    @property
-    def total_profit(self) -> float:
-        """Since the first order."""
-        return self.realised + self.open - self.charges
+    price: float = 0.0  # of an instrument: the last that was seen
+    price_before: float = 0.0  # of an instrument: the last of the day before, else the first of the day
 
     @property
     def profit(self) -> float:
         """The day's, after charges."""
-        return self.total_profit - (self.realised_before + self.open_before - self.charges_before)
+        return self.realised + self.open - self.charges
 
     @property
     def drawdown(self) -> float:
@@ -79,7 +73,7 @@ class Day:
     @property
     def drawdown_all_time(self) -> float:
         """From the highest ever, never negative."""
-        return max(0.0, self.all_time_peak - self.total_profit)
+        return max(0.0, self.all_time_peak - self.total)
 
 
 def trading_day(at_us: int) -> str:
@@ -94,20 +88,18 @@ def _session_day(day: date) -> str:
     return next(with_session, day).isoformat()
 
 
-def first_day(scope: str, today: str) -> Day:
-    """The day of a scope that nothing is known of."""
-    return Day(scope, today)
+def day_start_us(day: str) -> int:
+    """The midnight, in market time, with which a day begins."""
+    return int(datetime.combine(date.fromisoformat(day), time(), calendar_of(EXCHANGE).zone).timestamp()) * 1_000_000
 
 
 def roll(day: Day, today: str) -> Day:
-    """The same scope's day ``today``: the totals of the last mark are those it begins with. Days never go back."""
+    """The same scope's day ``today``; its peaks of all time and its price are carried over. Days never go back."""
     if today <= day.day:
         return day
     return Day(
-        day.scope, today, at_us=day.at_us, previous_day=day.day, previous_max=day.day_max,
-        realised=day.realised, open=day.open, charges=day.charges,
-        realised_before=day.realised, open_before=day.open, charges_before=day.charges,
-        all_time_peak=day.all_time_peak, price=day.price,
+        day.scope, today, at_us=day.at_us, previous_day=day.day, previous_max=day.day_max, total=day.total,
+        all_time_peak=day.all_time_peak, price=day.price, price_before=day.price,
     )  # fmt: skip
 
 
@@ -123,16 +115,21 @@ def take_mark(day: Day, totals: Totals, at_us: int) -> Day:
     The maxima and peaks are those of all marks, however many there were and however they were spread.
     """
     higher = totals.money_at_risk > day.day_max
-    seen = (totals.realised, totals.open, totals.charges)
-    if not higher and seen == (day.realised, day.open, day.charges):
+    seen = (totals.realised, totals.open, totals.charges, totals.total)
+    if not higher and seen == (day.realised, day.open, day.charges, day.total):
         return day
-    before = day.realised_before + day.open_before - day.charges_before
-    profit = totals.profit - before
-    peak = max(day.peak, profit)
+    peak = max(day.peak, totals.profit)
     return replace(
         day, at_us=at_us,
         day_max=totals.money_at_risk if higher else day.day_max, day_max_us=at_us if higher else day.day_max_us,
-        realised=totals.realised, open=totals.open, charges=totals.charges,
-        peak=peak, all_time_peak=max(day.all_time_peak, totals.profit),
-        drawdown_max=max(day.drawdown_max, peak - profit),
+        realised=totals.realised, open=totals.open, charges=totals.charges, total=totals.total,
+        peak=peak, all_time_peak=max(day.all_time_peak, totals.total),
+        drawdown_max=max(day.drawdown_max, peak - totals.profit),
     )  # fmt: skip
+
+
+def take_price(day: Day, price: float, at_us: int) -> Day:
+    """An instrument's day after its price was seen."""
+    if price == day.price and day.price_before:
+        return day
+    return replace(day, at_us=at_us, price=price, price_before=day.price_before or price)

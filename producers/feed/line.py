@@ -8,14 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import uuid4
 
+import structlog
+
+from infra.clock import market_clock
 from infra.metrics import FEED_FRAMES
-from producers.feed.provider import Decoded, Frame, Provider
+from producers.feed.provider import Decoded, Frame, Notice, Provider
 from producers.feed.routes import Routes
 from producers.feed.stream import Stream
 from producers.feed.writer import Writer
 from schemas.market import FeedGap, Subscription
+from schemas.orders import BrokerNotice
 from schemas.ticks import TickBatch, empty_batch
 
+ORDER = "order"  # the kind of notice that tells of an order
+log = structlog.get_logger()
 QUIET_S = 1.0  # a partition in which nothing happened for so long gets a sign of life
 
 
@@ -33,7 +39,7 @@ class Line:
 
     def __init__(self, worker: str, provider: Provider, writer: Writer, silence_s: float) -> None:
         self._worker, self._provider, self._writer = worker, provider, writer
-        self.stream = Stream(provider, silence_s, self._on_frames, self._on_lost)
+        self.stream = Stream(provider, silence_s, self._on_frames, self._on_lost, self._on_notice)
         self._subscriptions: dict[int, Subscription] = {}  # by token
         self._routes = Routes(provider.name, worker, ())
         self._interruptions: list[Interruption] = []
@@ -91,6 +97,14 @@ class Line:
     def _on_lost(self, reason: str) -> None:
         self._routes.forget_heard()
         self.interrupt(list(self._subscriptions), self._heard_us, reason)
+
+    def _on_notice(self, notice: Notice) -> None:
+        """News of orders go to whoever trades; the rest is for a person."""
+        if notice.kind == ORDER:
+            now_us = market_clock().now_us()
+            self._writer.notice(BrokerNotice(self._provider.name, notice.kind, notice.text, now_us, self._worker))
+        else:
+            log.info("the provider says", kind=notice.kind, text=notice.text)
 
     def _on_frames(self, frames: list[Frame]) -> None:
         """The path of every tick."""

@@ -46,7 +46,8 @@ class Backoff:
 class Stream:
     """Streams the wanted tokens of one provider into ``on_frames`` until cancelled.
 
-    ``on_lost(reason)`` is called once for each interruption, after the last frame before it.
+    ``on_lost(reason)`` is called once for each interruption, after the last frame before it; ``on_notice`` with each
+    text message.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class Stream:
         silence_s: float,
         on_frames: Callable[[list[Frame]], None],
         on_lost: Callable[[str], None],
+        on_notice: Callable[[Notice], None],
     ) -> None:
         self._provider, self._silence_s = provider, silence_s
-        self._on_frames, self._on_lost = on_frames, on_lost
+        self._on_frames, self._on_lost, self._on_notice = on_frames, on_lost, on_notice
         self._arrived: list[Frame] = []
         self._some = asyncio.Event()
         self._wanted: dict[int, Mode] = {}
@@ -130,7 +132,7 @@ class Stream:
         async for event in connection.events():
             self._heard = time.monotonic()
             if isinstance(event, Notice):
-                log.info("the provider says", kind=event.kind, text=event.text)
+                self._on_notice(event)
                 continue
             if self.state != "streaming":
                 self._tell("streaming", "")

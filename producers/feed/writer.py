@@ -12,9 +12,10 @@ from infra.kafka import dead_letter
 from infra.metrics import FEED_GAPS, FEED_TICKS
 from schemas.codec import encode
 from schemas.market import FeedGap, FeedStatus
+from schemas.orders import BrokerNotice
 from schemas.ticks import TickBatch
+from schemas.topics import BROKER_NOTICES, FEED_STATUS, TICKS
 from schemas.topics import FEED_GAPS as GAPS
-from schemas.topics import FEED_STATUS, TICKS
 
 log = structlog.get_logger()
 
@@ -70,6 +71,10 @@ class Writer:
     def status(self, status: FeedStatus) -> None:
         """Tells the state of a slot."""
         self._send(FEED_STATUS.name, encode(status), partition=status.slot, key=str(status.slot).encode())
+
+    def notice(self, notice: BrokerNotice) -> None:
+        """Hands on what a broker says of an order."""
+        self._send(BROKER_NOTICES.name, encode(notice), partition=0, key=notice.provider.encode())
 
     def broken(self, frame: bytes, reason: str) -> None:
         """Puts a frame aside that could not be read."""

@@ -83,7 +83,7 @@ class Broker(Protocol):
         ...
 
     async def cancel(self, broker_order: str) -> None:
-        """Asks to cancel an order; errors as above. An answer says that the wish was taken; the order shows the rest."""
+        """Asks to cancel an order; errors as above. An answer says that it was taken up; the order shows the rest."""
         ...
 
     async def orders(self) -> list[BrokerOrder]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
@@ -62,12 +62,12 @@ def of_server(server: Server, settings: Settings) -> Part:
     )
 
 
-def of_service(service: Service, settings: Settings) -> Part:
-    """A room's process as a part."""
+def of_service(service: Service, settings: Settings, unwanted: Set[str] = frozenset()) -> Part:
+    """A room's process as a part, which does without what it needs when nobody wants that (the simulator)."""
     return Part(
         name=service.name,
         title=service.name,
-        needs=service.needs,
+        needs=tuple(need for need in service.needs if need not in unwanted),
         ports=(service.port(settings),),
         command=lambda: [sys.executable, "-P", "-m", service.module],
         answers=lambda: http_ok(service.ready_url(settings)),
@@ -91,7 +91,9 @@ def declared_services() -> list[Service]:
 def parts_of(settings: Settings, only: Sequence[str] = ()) -> list[Part]:
     """The wanted parts with all that they need, in the order of their needs. UserError for an unknown name."""
     parts = {name: of_server(server, settings) for name, server in all_servers().items()}
-    parts |= {s.name: of_service(s, settings) for s in declared_services() if s.wanted(settings)}
+    services = declared_services()
+    unwanted = {service.name for service in services if not service.wanted(settings)}
+    parts |= {s.name: of_service(s, settings, unwanted) for s in services if s.name not in unwanted}
     wanted = with_needs(only or parts, {name: part.needs for name, part in parts.items()})
     return [parts[name] for name in wanted]
 

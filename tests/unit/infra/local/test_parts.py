@@ -42,6 +42,13 @@ def test_a_server_elsewhere_is_not_started() -> None:
     assert cassandra.command is not None
 
 
+def test_a_service_does_without_what_nobody_wants() -> None:
+    names = [part.name for part in parts_of(Settings(kite_api="https://api.kite.trade"), ["feed"])]
+    assert names[-1] == "feed"
+    assert "simulator" not in names
+    assert "simulator" in [part.name for part in parts_of(Settings(), ["feed"])]
+
+
 def test_the_password_of_a_server_elsewhere_is_not_shown() -> None:
     (postgres,) = parts_of(Settings(postgres="postgresql://me:secret@db:5432/portfolio"), ["postgres"])
     assert postgres.address == "postgresql://db:5432/portfolio"

@@ -15,11 +15,11 @@ from streams.algo.package import describe
 from streams.console import fleet_models as models
 from streams.console.desk import FeedDesk
 from streams.console.errors import ApiError, TooLargeError
-from streams.console.fleet_state import FleetLog
 from streams.console.writing import LogWriter
 from streams.fleet.commands import check_name, find_algo, plan_start
 from streams.fleet.desk import FleetDesk
 from streams.fleet.errors import ConflictError, RequestError
+from streams.fleet.log import FleetLog
 from streams.fleet.states import is_live
 
 Outcome = Literal["submitted", "replaced", "unchanged"]

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 from streams.console import fleet_models as models
 from streams.console.errors import NotFoundError
-from streams.console.fleet_state import FleetLog
 from streams.fleet import views
 from streams.fleet.commands import check_name, find_algo
 from streams.fleet.fold import FleetState, Step
+from streams.fleet.log import FleetLog
 from streams.fleet.parameters import similar
 
 SETTLED = ("done", "refused", "failed", "expired")

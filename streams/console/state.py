@@ -15,10 +15,10 @@ from streams.archive.reader import CandleReader
 from streams.console.algo_desk import AlgoDesk
 from streams.console.desk import FeedDesk
 from streams.console.feed import FeedState
-from streams.console.fleet_state import FleetLog
 from streams.console.probes import Probes
 from streams.console.writing import LogWriter
 from streams.fleet.desk import FleetDesk
+from streams.fleet.log import FleetLog
 from streams.fleet.signing import Signer, control_key
 from streams.prices.follow import Follower
 from streams.prices.reader import LivePrices

@@ -18,7 +18,7 @@ from streams.algo.show import allowed, log_line, print_algo, print_algos
 from streams.console import fleet_view as view
 from streams.console.fates import fates, sentence, tell
 from streams.console.fleet_screen import some
-from streams.console.fleet_state import FleetLog
+from streams.fleet.log import FleetLog
 from streams.node.cli import seconds
 from streams.node.show import print_node, print_nodes
 from tests.conftest import forget, free_port_base

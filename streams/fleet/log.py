@@ -1,19 +1,18 @@
-"""The console's copy of the fleet: the same fold as the fleet service's, of the same events."""
+"""A copy of the fleet for other processes: the same fold as the fleet service's, of the same events."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from confluent_kafka import Message
 
 from infra.settings import Settings
-from schemas.codec import UndecodableError, decode
-from schemas.topics import ALGO_EVENTS, ALGOS, COMMANDS, HEARTBEATS, NODES, TASKS
-from streams.fleet.fold import FleetState, Gone, fold
+from schemas.codec import UndecodableError
+from schemas.topics import ALGO_EVENTS, COMMANDS, HEARTBEATS
+from streams.fleet.book import TOPICS, record_of
+from streams.fleet.fold import FleetState, fold
 from streams.prices.follow import Follower
 
-TOPICS = (NODES, HEARTBEATS, ALGOS, TASKS, COMMANDS, ALGO_EVENTS)
 DAY_S = 86_400.0
 REWIND_S = {HEARTBEATS.name: 3600.0, COMMANDS.name: 2 * DAY_S, ALGO_EVENTS.name: 30 * DAY_S}  # facts: from the start
 
@@ -24,7 +23,7 @@ class FleetLog:
     def __init__(self, of: Settings) -> None:
         self.state = FleetState()
         self.bad_records = 0
-        self.follower = Follower("fleet", TOPICS, self._take, of, rewind_s=REWIND_S)
+        self.follower = Follower("fleet", TOPICS.values(), self._take, of, rewind_s=REWIND_S)
 
     def _take(self, message: Message) -> None:
         try:
@@ -39,13 +38,3 @@ class FleetLog:
     def now_us() -> int:
         """The wall clock's time: nodes are real machines, whatever the market's clock says."""
         return time.time_ns() // 1000
-
-
-def record_of(topic: str, key: bytes | None, value: bytes | None) -> Any:
-    """The record of a message; None for a tombstone that means nothing. UndecodableError when it is no record."""
-    if value:
-        return decode(_KINDS[topic], value)
-    return Gone((key or b"").decode("utf-8", "replace")) if topic == ALGOS.name else None
-
-
-_KINDS: dict[str, type[Any]] = {topic.name: topic.record for topic in TOPICS}

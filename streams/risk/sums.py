@@ -1,0 +1,159 @@
+"""What is at risk in every scope, as running sums: a key whose orders, fills or price changed is valued anew, no other.
+
+A cache of what the book says at the prices last seen: it is no part of the book's state. Sums are whole paise, rounded
+up for each key, so they do not depend on how they came about.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.positions.fold import Key
+from streams.risk.exposure import NOTHING, Exposure
+from streams.risk.market import Market
+from streams.risk.scopes import PLATFORM, is_algo
+
+if TYPE_CHECKING:
+    from streams.risk.book import Book
+
+PAISE = 100
+
+
+class Total(NamedTuple):
+    """What is at risk in a scope."""
+
+    money_at_risk: float = 0.0  # rupees
+    notional: float = 0.0  # rupees
+    instruments: int = 0  # held or pending
+    unpriced: int = 0  # keys of which not even an estimate of the price is known
+
+
+class _Sum:
+    __slots__ = ("instruments", "money", "notional", "unpriced")
+
+    def __init__(self) -> None:
+        self.money = self.notional = self.instruments = self.unpriced = 0
+
+
+class Sums:
+    """The sums of a book. :meth:`settle` before anything is asked."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self.exposures: dict[Key, Exposure] = {}  # of what is open
+        self._prices: dict[str, float] = {}  # by instrument, those that were used
+        self._stale: dict[Key, None] = {}
+        self._unpriced: set[Key] = set()
+        self._sums: dict[str, _Sum] = {}
+        self._spots: dict[tuple[str, str], list[int]] = {}  # scope, instrument: shares, keys that are open
+
+    def touch(self, key: Key) -> None:
+        """Something about this key has changed."""
+        self._stale[key] = None
+
+    def touch_all(self) -> None:
+        """Something has changed that all are reckoned with."""
+        self._stale.update(dict.fromkeys(self._book.keys()))
+
+    def settle(self, market: Market) -> None:
+        """Values anew what was touched."""
+        while self._stale:
+            key = next(iter(self._stale))
+            self._value(key, self._price(key, market))
+            del self._stale[key]
+
+    def reprice(self, market: Market) -> None:
+        """Values anew everything whose price has changed since it was valued, and what was touched."""
+        for instrument, before in list(self._prices.items()):
+            quote = market.quote(instrument)
+            if quote is not None and quote.price != before:
+                self._stale.update(dict.fromkeys(self._book.keys_of(instrument=instrument)))
+        for key in self._unpriced:
+            if market.quote(key[2]) is not None:
+                self._stale[key] = None
+        self.settle(market)
+
+    def total(self, scope: str) -> Total:
+        """What is at risk in a scope, but those of an algo's instrument (:meth:`total_of`)."""
+        found = self._sums.get(scope)
+        if found is None:
+            return Total()
+        return Total(found.money / PAISE, found.notional / PAISE, found.instruments, found.unpriced)
+
+    def total_of(self, run: str, instrument: str) -> Total:
+        """What is at risk in a run's instrument."""
+        money = notional = is_open = unpriced = 0
+        for key in self._book.keys_of(run=run, instrument=instrument):
+            one = self.exposures.get(key, NOTHING)
+            money += paise(one.money_at_risk)
+            notional += paise(one.notional)
+            is_open |= one.is_open
+            unpriced += key in self._unpriced
+        return Total(money / PAISE, notional / PAISE, int(is_open), unpriced)
+
+    def shares(self, scope: str, run: str, instrument: str) -> tuple[int, int]:
+        """How many shares of an instrument are held or pending in a scope, and under how many keys."""
+        if scope.startswith("algo:"):
+            found = [self.exposures.get(key, NOTHING) for key in self._book.keys_of(run=run, instrument=instrument)]
+            return sum(one.position for one in found), sum(one.is_open for one in found)
+        where = PLATFORM if scope.startswith("instrument:") else scope
+        shares, keys = self._spots.get((where, instrument), (0, 0))
+        return shares, keys
+
+    def _price(self, key: Key, market: Market) -> float:
+        """The last price, else an estimate by what was paid or is asked for; 0 when there is nothing to go by."""
+        quote = market.quote(key[2])
+        if quote is not None:
+            self._prices[key[2]] = quote.price
+            return quote.price
+        self._prices.setdefault(key[2], 0.0)
+        asked = (max(order.state.price, order.state.trigger) for order in self._book.live(key).values())
+        holding = self._book.holdings.get(key)
+        return max(holding.average_price if holding else 0.0, max(asked, default=0.0))
+
+    def _value(self, key: Key, price: float) -> None:
+        old, new = self.exposures.get(key, NOTHING), self._book.exposure(key, price)
+        unpriced = int(new.is_open and price <= 0.0) - int(key in self._unpriced)
+        if unpriced > 0:
+            self._unpriced.add(key)
+        elif unpriced < 0:
+            self._unpriced.discard(key)
+        if new == old and not unpriced:
+            return
+        account, run, instrument, _ = key
+        opened = int(new.is_open) - int(old.is_open)
+        money = paise(new.money_at_risk) - paise(old.money_at_risk)
+        notional = paise(new.notional) - paise(old.notional)
+        account_scope = f"account:{account}"
+        instruments = {f"instrument:{instrument}": 0}
+        for scope in (PLATFORM, account_scope):
+            spot = self._spots.setdefault((scope, instrument), [0, 0])
+            before = spot[1] > 0
+            spot[0] += new.position - old.position
+            spot[1] += opened
+            instruments[scope] = int(spot[1] > 0) - int(before)
+            if scope is PLATFORM:
+                instruments[f"instrument:{instrument}"] = instruments[scope]
+        if is_algo(run):
+            others = any(
+                self.exposures.get(other, NOTHING).is_open
+                for other in self._book.keys_of(run=run, instrument=instrument)
+                if other != key
+            )
+            instruments[f"algo:{run}"] = 0 if others else opened
+        for scope, more in instruments.items():
+            total = self._sums.get(scope) or self._sums.setdefault(scope, _Sum())
+            total.money += money
+            total.notional += notional
+            total.instruments += more
+            total.unpriced += unpriced
+        if new.is_open:
+            self.exposures[key] = new
+        else:
+            self.exposures.pop(key, None)
+
+
+def paise(rupees: float) -> int:
+    """Whole paise, rounded up but for what is floating point's own noise."""
+    return math.ceil(rupees * PAISE - 1e-6)

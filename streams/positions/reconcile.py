@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from typing import cast
 
 from schemas.order_state import order_event
 from schemas.orders import EXTERNAL, BrokerPositions, OrderEvent, PositionDifference, Product
@@ -43,19 +44,28 @@ def differences(
 
     ``leave_out``: instruments of which an order is between states; the snapshot may be from before its last fill.
     """
-    ours: dict[Spot, int] = defaultdict(int)
-    for holding in holdings:
-        account, _, instrument, product = holding.key
-        if account == broker.account:
-            ours[instrument, product] += holding.quantity  # type: ignore[index]
-    theirs: dict[Spot, int] = defaultdict(int)
-    for position in broker.positions:
-        theirs[position.instrument, position.product] += position.quantity
+    ours, theirs = sums(holdings, broker.account), _broker_sums(broker)
     return [
         Difference(*spot, ours.get(spot, 0), theirs.get(spot, 0))
         for spot in sorted(ours.keys() | theirs.keys())
         if ours.get(spot, 0) != theirs.get(spot, 0) and spot[0] not in leave_out
     ]
+
+
+def sums(holdings: Iterable[Holding], account: str) -> dict[Spot, int]:
+    """What the runs of an account hold together, by spot."""
+    made: dict[Spot, int] = defaultdict(int)
+    for holding in holdings:
+        if holding.key[0] == account:
+            made[holding.key[2], cast(Product, holding.key[3])] += holding.quantity
+    return dict(made)
+
+
+def _broker_sums(broker: BrokerPositions) -> dict[Spot, int]:
+    made: dict[Spot, int] = defaultdict(int)
+    for position in broker.positions:
+        made[position.instrument, position.product] += position.quantity
+    return dict(made)
 
 
 def reconcile(
@@ -72,21 +82,24 @@ def reconcile(
     ``found``: the differences that stand in the account; ``suspected``: what the snapshot before led to; ``first``: the
     first snapshot since the start, when there is nothing to wait for.
     """
+    holdings = list(holdings)
     now = {(d.instrument, d.product): d for d in differences(holdings, broker, leave_out)}
-    records: list[PositionDifference] = []
-    again: dict[Spot, int] = {spot: amount for spot, amount in suspected.items() if spot[0] in leave_out}
-    for spot, known in sorted(found.items()):
-        if spot not in now and spot[0] not in leave_out:
-            records.append(replace(known, state="gone", at_us=broker.at_us, ours=known.brokers))
+    theirs, at_us = _broker_sums(broker), broker.at_us
+    records = [
+        replace(known, state="gone", at_us=at_us, ours=theirs.get(spot, 0), brokers=theirs.get(spot, 0))
+        for spot, known in sorted(found.items())
+        if spot not in now and spot[0] not in leave_out
+    ]
+    again = {spot: amount for spot, amount in suspected.items() if spot[0] in leave_out}
     for spot, seen in now.items():
-        known_, amount = found.get(spot), seen.brokers - seen.ours
-        if known_ is not None and known_.brokers - known_.ours == amount:
+        known, amount = found.get(spot), seen.brokers - seen.ours
+        if known is not None and known.brokers - known.ours == amount:
             continue
         if not first and suspected.get(spot) != amount:
             again[spot] = amount
             continue
-        id_ = known_.id if known_ is not None else _id(broker.account, spot, broker.at_us)
-        records.append(PositionDifference(id_, broker.account, *spot, seen.ours, seen.brokers, "found", broker.at_us))
+        id_ = known.id if known is not None else _id(broker.account, spot, at_us)
+        records.append(PositionDifference(id_, broker.account, *spot, seen.ours, seen.brokers, "found", at_us))
     return Reconciled(records, again)
 
 

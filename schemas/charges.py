@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -76,6 +76,7 @@ class ChargesError(ValueError):
     """The table cannot be used; the message says which entry is wrong."""
 
 
+@lru_cache(maxsize=65536)
 def segment_of(instrument: str, product: Product) -> Segment:
     """What an instrument counts as. Shares that are not bought for delivery (CNC) count as intraday."""
     exchange, _, symbol = instrument.partition(":")

@@ -26,8 +26,8 @@ from streams.risk.entries import TABLES, digest_of, pack, unpack
 from streams.risk.exposure import Exposure, Working, exposure
 from streams.risk.market import Market, Quote
 from streams.risk.order import Judged, Order, Terms, requested, working_of
-from streams.risk.paces import Paces
-from streams.risk.scopes import PLATFORM, forms_of, scopes_of, state_scopes
+from streams.risk.paces import Paces, who
+from streams.risk.scopes import scopes_of
 from streams.risk.sums import Sums
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Book:
                 self._put_order(replace(order, modify=intent))
         if intent.action != "cancel":
             today = trading_day(verdict.at_us)
-            for scope in state_scopes(intent.account, intent.run):
+            for scope in who(intent.account, intent.run):
                 self.put_day(count_order(self.days.get(scope) or Day(scope, today), today))
 
     def _place(self, intent: OrderIntent, at_us: int) -> None:
@@ -267,7 +267,7 @@ class Book:
 
     def capital(self, scope: str, account: str = "") -> float | None:
         """What percents of capital are of: the scope's own, else the account's, else the platform's; in rupees."""
-        for where in (scope, f"account:{account}" if account else PLATFORM, PLATFORM):
+        for where in (scope, f"account:{account}", "platform"):
             limit = self.limit(where, "capital")
             if limit is not None and limit.value > 0:
                 return limit.value
@@ -277,10 +277,15 @@ class Book:
         """How far prices are assumed to go against it, in percent: what its narrowest scope says."""
         if "adverse-move" not in self._named:
             return ADVERSE
-        order = ("algo", "instrument", "account", "platform")
-        scopes = sorted(scopes_of(account, run, instrument), key=lambda s: (order.index(s.partition(":")[0]), -len(s)))
-        found = (limit for scope in scopes if (limit := self.limit(scope, "adverse-move")))
-        return next((max(0.0, limit.value) for limit in found), ADVERSE)
+        for scope in reversed(scopes_of(account, run, instrument)):
+            if limit := self.limit(scope, "adverse-move"):
+                return max(0.0, limit.value)
+        return ADVERSE
+
+    def orders_on(self, scope: str, day: str) -> int:
+        """How many orders were approved on a trading day in a scope (platform, account or algo)."""
+        known = self.days.get(scope)
+        return known.orders if known and known.day == day else 0
 
     def held(self, key: Key) -> int:
         """The quantity held under a key, negative when short."""
@@ -355,7 +360,6 @@ class Book:
         for order_id in [o for o, modify in self._early.items() if modify.at_us < horizon]:
             del self._early[order_id]
             self._changed["early", order_id] = None
-        self.paces.forget(trading_day(horizon))
 
     # ---- tables
 
@@ -419,6 +423,17 @@ class Book:
             for table, entries in self._tables().items()
             for key, entry in entries.items()
         )
+
+
+def forms_of(scope: str) -> tuple[str, ...]:
+    """The scope and its forms with ``*``, the nearest first."""
+    kind, _, rest = scope.partition(":")
+    if not rest:
+        return (scope,)
+    name, both, instrument = rest.partition("/instrument:")
+    if both:
+        return scope, f"algo:{name}/instrument:*", f"algo:*/instrument:{instrument}", "algo:*/instrument:*"
+    return scope, f"{kind}:*"
 
 
 def _id(order: Order) -> str:

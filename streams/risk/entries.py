@@ -66,7 +66,7 @@ Maker = Callable[[Any], Any]
 
 
 @cache
-def _maker(kind: type[Any]) -> Maker:
+def _maker(kind: Any) -> Maker:
     """What makes a record of JSON's values."""
     hints = typing.get_type_hints(kind)
     names = {f.name for f in dataclasses.fields(kind)}
@@ -87,13 +87,19 @@ def _value_maker(hint: Any) -> Maker | None:
     """What makes a field's value of JSON's; None when JSON has it as it is."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
-        return _maker(typing.cast("type[Any]", hint))
+        return _maker(hint)
     if origin in (typing.Union, types.UnionType):
-        inner = next((maker for part in arguments if (maker := _value_maker(part))), None)
-        return None if inner is None else lambda value: None if value is None else inner(value)
+        return next((_or_none(maker) for part in arguments if (maker := _value_maker(part))), None)
     if origin in (tuple, list):
-        inner = _value_maker(arguments[0])
-        if inner is not None:
-            return lambda value: origin(map(inner, value))
+        if inner := _value_maker(arguments[0]):
+            return _all_of(origin, inner)
         return tuple if origin is tuple else None
     return None
+
+
+def _or_none(maker: Maker) -> Maker:
+    return lambda value: None if value is None else maker(value)
+
+
+def _all_of(kind: Maker, maker: Maker) -> Maker:
+    return lambda values: kind(map(maker, values))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from streams.positions.fold import Key
 from streams.risk.exposure import NOTHING, Exposure
 from streams.risk.market import Market
-from streams.risk.scopes import PLATFORM, is_algo
+from streams.risk.scopes import scopes_of
 
 if TYPE_CHECKING:
     from streams.risk.book import Book
@@ -97,7 +97,7 @@ class Sums:
         if scope.startswith("algo:"):
             found = [self.exposures.get(key, NOTHING) for key in self._book.keys_of(run=run, instrument=instrument)]
             return sum(one.position for one in found), sum(one.is_open for one in found)
-        where = PLATFORM if scope.startswith("instrument:") else scope
+        where = "platform" if scope.startswith("instrument:") else scope
         shares, keys = self._spots.get((where, instrument), (0, 0))
         return shares, keys
 
@@ -125,23 +125,19 @@ class Sums:
         opened = int(new.is_open) - int(old.is_open)
         money = paise(new.money_at_risk) - paise(old.money_at_risk)
         notional = paise(new.notional) - paise(old.notional)
-        account_scope = f"account:{account}"
-        instruments = {f"instrument:{instrument}": 0}
-        for scope in (PLATFORM, account_scope):
-            spot = self._spots.setdefault((scope, instrument), [0, 0])
-            before = spot[1] > 0
-            spot[0] += new.position - old.position
-            spot[1] += opened
-            instruments[scope] = int(spot[1] > 0) - int(before)
-            if scope is PLATFORM:
-                instruments[f"instrument:{instrument}"] = instruments[scope]
-        if is_algo(run):
-            others = any(
-                self.exposures.get(other, NOTHING).is_open
-                for other in self._book.keys_of(run=run, instrument=instrument)
-                if other != key
-            )
-            instruments[f"algo:{run}"] = 0 if others else opened
+        platform, of_account, algo, of_instrument, _ = scopes_of(account, run, instrument)
+        others = any(
+            self.exposures.get(other, NOTHING).is_open
+            for other in self._book.keys_of(run=run, instrument=instrument)
+            if other != key
+        )
+        everywhere = self._spot(platform, instrument, new.position - old.position, opened)
+        instruments = {
+            platform: everywhere,
+            of_account: self._spot(of_account, instrument, new.position - old.position, opened),
+            algo: 0 if others else opened,
+            of_instrument: everywhere,
+        }
         for scope, more in instruments.items():
             total = self._sums.get(scope) or self._sums.setdefault(scope, _Sum())
             total.money += money
@@ -152,6 +148,14 @@ class Sums:
             self.exposures[key] = new
         else:
             self.exposures.pop(key, None)
+
+    def _spot(self, scope: str, instrument: str, shares: int, keys: int) -> int:
+        """Counts shares and open keys of an instrument in a scope; whether it was opened (1) or closed (-1) there."""
+        spot = self._spots.setdefault((scope, instrument), [0, 0])
+        before = spot[1] > 0
+        spot[0] += shares
+        spot[1] += keys
+        return int(spot[1] > 0) - int(before)
 
 
 def paise(rupees: float) -> int:

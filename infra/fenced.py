@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -48,7 +48,10 @@ class FencedWriter:
 
         FencedError when another process is in charge, or when it is told to stop first.
         """
-        wanted = [(topic.name, key.encode(), encode(record)) for topic, key, record in records]
+        self.write_bytes([(topic.name, key.encode(), encode(record)) for topic, key, record in records])
+
+    def write_bytes(self, wanted: Sequence[tuple[str, bytes, bytes | None]]) -> None:
+        """The same for what is encoded already: topic, key, value or None for a tombstone."""
         while wanted:
             try:
                 self._producer.begin_transaction()

@@ -29,7 +29,8 @@ class Follower:
     """Keeps a fold of some topics up to date. ``take`` is called for each message under ``lock``.
 
     ``rewind_s``: None reads the topics from their start, else from that long before now; a mapping says it for some
-    topics by name. ``every_second`` is called about once a second under the lock, once the topics' end was reached.
+    topics by name. ``most``: of those no more than so many of the last records of a partition, by the topic's name.
+    ``every_second`` is called about once a second under the lock, once the topics' end was reached.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Follower:
         of: Settings | None = None,
         *,
         rewind_s: float | Mapping[str, float] | None = None,
+        most: Mapping[str, int] | None = None,
         every_second: Callable[[], None] | None = None,
     ) -> None:
         self.lock = threading.Lock()
@@ -49,6 +51,7 @@ class Follower:
         self._take = take
         self._settings = of or settings()
         self._rewind_s = rewind_s
+        self._most = most or {}
         self._every_second = every_second
         self._next: dict[tuple[str, int], int] = {}  # the offset to be read next
         self._moved = threading.Condition(self.lock)
@@ -124,7 +127,8 @@ class Follower:
         times = [TopicPartition(*where, int(at_s * 1000)) for where, at_s in since.items()]
         found = reader.offsets_for_times(times, timeout=10) if times else []
         for at in found:
-            at.offset = at.offset if at.offset >= 0 else ends[at.topic, at.partition]
+            end = ends[at.topic, at.partition]
+            at.offset = max(at.offset if at.offset >= 0 else end, end - self._most.get(at.topic, end))
         return fresh + found
 
     def _read(self, reader: Consumer, behind: set[tuple[str, int]]) -> None:

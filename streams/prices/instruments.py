@@ -73,6 +73,13 @@ class InstrumentBook:
         hits.sort()
         return Found(len(hits), [self.by_name[name] for _, name in hits[offset : offset + limit]])
 
+    def similar(self, text: str) -> str:
+        """Names like this one for a sentence, as ``NSE:INFY or NSE:INFIBEAM``; empty when there are none."""
+        symbol = text.upper().rpartition(":")[2]
+        close = difflib.get_close_matches(symbol, self._near(symbol), n=_SHOWN, cutoff=0.6)
+        names = [name for match in close for name in self._symbols()[match]]
+        return _or(names[:_SHOWN]) if names else ""
+
     def _symbols(self) -> dict[str, list[str]]:
         if self._by_symbol is None:
             made: dict[str, list[str]] = {}
@@ -84,10 +91,8 @@ class InstrumentBook:
     def _unknown(self, text: str) -> str:
         if not self.by_name:
             return f"No instrument is known yet, so {text!r} cannot be found; the provider's list has not arrived."
-        symbol = text.upper().rpartition(":")[2]
-        close = difflib.get_close_matches(symbol, self._near(symbol), n=_SHOWN, cutoff=0.6)
-        names = [name for match in close for name in self._symbols()[match]][:_SHOWN]
-        hint = f"did you mean {_or(names)}?" if names else "GET /api/instruments?search= finds names."
+        close = self.similar(text)
+        hint = f"did you mean {close}?" if close else "GET /api/instruments?search= finds names."
         return f"No instrument is called {text!r}; {hint}"
 
     def _near(self, symbol: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,15 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
+class Last:
+    """An instrument's last price, and how far its partition has spoken: until then there was no later one."""
+
+    price: float  # 0 when what came was none
+    receive_us: int  # market time of its last tick
+    clock_us: int  # market time
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """What the table has taken in, and how fast."""
 
@@ -89,7 +99,9 @@ class LiveTable:
         self._worker_number: dict[str, int] = {}
         self._columns: dict[str, NDArray[Any]] = {
             **{name: np.empty(0) for name in _PRICES},
-            **{name: np.empty(0, np.int64) for name in ("volume", "receive_us", "ticks", "kind", "worker")},
+            **{
+                name: np.empty(0, np.int64) for name in ("volume", "receive_us", "ticks", "kind", "worker", "partition")
+            },
         }
         self._samples: deque[_Sample] = deque()
 
@@ -112,6 +124,7 @@ class LiveTable:
         current = batch.receive_us >= self._columns["receive_us"][rows]
         if not current.all():  # two workers for a moment, during a handover
             rows, batch = rows[current], batch.take(current)
+        self._columns["partition"][rows] = partition
         self._take(rows, batch)
 
     def _take(self, rows: Rows, batch: TickBatch) -> None:
@@ -210,6 +223,15 @@ class LiveTable:
         clock = min(self.clocks.values(), default=0)
         return Totals(len(self), ticks, self.batches, sum(rates.values()), batches, clock)
 
+    def last(self, instrument: str) -> Last | None:
+        """The last price of an instrument that ticked. Quick, and needs no lock: while the fold is at that very row,
+        the price may be a tick ahead of its time."""
+        columns, row = self._columns, self._row_of.get(instrument)
+        if row is None or row >= len(columns["receive_us"]) or not columns["receive_us"][row]:
+            return None  # its first tick is just being folded
+        clock = self.clocks.get(int(columns["partition"][row]), 0)
+        return Last(_price(columns["last_price"][row]), int(columns["receive_us"][row]), clock)
+
     def of(self, instruments: Iterable[str]) -> dict[str, Live]:
         """What is known of these instruments; those that never ticked are left out."""
         rates = self.rates()
@@ -235,4 +257,5 @@ class LiveTable:
 
 def _price(value: Any) -> float:
     """A record may hold any eight bytes; what is no number is no price."""
-    return float(value) if np.isfinite(value) else 0.0
+    price = float(value)
+    return price if isfinite(price) else 0.0

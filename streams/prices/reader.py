@@ -13,7 +13,7 @@ from schemas.codec import UndecodableError, decode
 from schemas.ticks import TickBatch
 from schemas.topics import TICKS
 from streams.prices.follow import Follower
-from streams.prices.live import LiveTable
+from streams.prices.live import Last, LiveTable
 
 
 class LivePrices:
@@ -58,6 +58,10 @@ class LivePrices:
         """The table, held still while it is read. Keep it short: the fold waits."""
         with self._follower.lock:
             yield self._table
+
+    def last(self, instrument: str) -> Last | None:
+        """The last price of an instrument, without holding up the fold."""
+        return self._table.last(instrument)
 
     def _take(self, message: Message) -> None:
         try:

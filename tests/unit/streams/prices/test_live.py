@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.codec import decode, encode
 from schemas.market import TickKind
 from schemas.ticks import TickBatch, empty_batch
-from streams.prices.live import DAY_US, Live, LiveTable
+from streams.prices.live import DAY_US, Last, Live, LiveTable
 from tests.unit.streams.prices.batches import OPEN_US, Tick, batch_of
 
 NAMES = ("NSE:INFY", "NSE:TCS", "NFO:NIFTY26NOVFUT")
@@ -116,3 +116,16 @@ def test_nonsense_in_a_record_is_no_price() -> None:
     batch = decode(TickBatch, encode(batch_of([Tick("NSE:INFY", OPEN_US, float("nan"), close=float("inf"))])))
     row: Live = table_of(batch).of(["NSE:INFY"])["NSE:INFY"]
     assert (row.last_price, row.close) == (0.0, None)
+
+
+def test_the_last_price_comes_with_the_clock_of_its_partition() -> None:
+    table = LiveTable()
+    assert table.last("NSE:INFY") is None
+    table.fold(batch_of([Tick("NSE:INFY", OPEN_US, 100.05)]), 3)
+    table.fold(batch_of([Tick("NSE:TCS", OPEN_US + 9, 7.0)]), 4)
+    assert table.last("NSE:INFY") == Last(100.05, OPEN_US, OPEN_US)
+    table.fold(empty_batch("kite", "local-1", OPEN_US + 5), 3)
+    assert table.last("NSE:INFY") == Last(100.05, OPEN_US, OPEN_US + 5), "a sign of life: there was no later price"
+    table.fold(batch_of([Tick("NSE:INFY", OPEN_US + 8, 101.0)]), 4)  # it was given another partition
+    assert table.last("NSE:INFY") == Last(101.0, OPEN_US + 8, OPEN_US + 9)
+    assert table.last("NSE:NONE") is None

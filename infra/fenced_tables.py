@@ -1,0 +1,137 @@
+"""A Faust table whose changes are written in the transactions of the one process in charge (``infra.fenced``).
+
+What a batch of records changes is in the changelog whole or not at all, together with whatever else the transaction
+wrote, and a process that is not in charge any more changes nothing. Faust recovers the table as any other, but it has
+to be told three things: to read only what was committed; that whoever is in charge must be so before it looks where
+the changelog ends; and where it ends, for after each transaction Kafka's own mark has an offset too.
+
+One table, so that a transaction touches one partition for all its changes: its keys are ``kind/key``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import faust
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import NewTopic
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+
+from infra import kafka
+from infra.faust_app import CHANGELOG, App, BoundedConsumer
+from infra.settings import Settings
+
+Change = tuple[str, str, bytes | None]  # kind, key, value or None where it is gone
+Message = tuple[str, bytes, bytes | None]  # topic, key, value
+FIRST_LOOK = 4  # offsets back from the end; ever more until there is a record
+
+
+class CommittedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Faust's, which reads what was committed."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        made = super()._create_worker_consumer(transport)
+        made._isolation_level = "read_committed"  # Faust has it only together with transactions of its own
+        return made
+
+
+class FencedConsumer(BoundedConsumer):
+    """Faust's consumer, for an app with a :class:`FencedTable`."""
+
+    def _new_consumer_thread(self) -> Any:
+        return CommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def highwaters(self, *partitions: Any) -> dict[Any, int]:
+        """Called before a recovery, and for nothing else."""
+        return dict(await self.app.fenced_table.ends(partitions))
+
+    def goes_on_from(self, partition: Any, offset: int) -> None:
+        """What is before this offset counts as acknowledged."""
+        self._committed_offset[partition] = offset
+        self._acked[partition] = []
+        self._acked_index[partition] = set()
+
+
+class FencedTable:
+    """The table of an app. ``take_charge`` is awaited before each recovery, ``recovered`` after it."""
+
+    def __init__(
+        self,
+        app: App,
+        name: str,
+        of: Settings,
+        take_charge: Callable[[], Awaitable[None]],
+        recovered: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._settings, self._take_charge = of, take_charge
+        self._table = app.Table(name, partitions=1, key_type=bytes, value_type=bytes)
+        self._table.on_recover(recovered)
+        self.changelog = f"{app.conf.id}-{name}{CHANGELOG}"
+        app.transport.Consumer = FencedConsumer
+        app.fenced_table = self
+
+    def make_changelog(self) -> None:
+        """Makes its topic; KafkaException when Kafka refuses."""
+        config = {"cleanup.policy": "compact", "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.1"}
+        topic = NewTopic(self.changelog, 1, self._settings.kafka_replication, config=config)
+        try:
+            kafka.admin(self._settings).create_topics([topic])[self.changelog].result(30)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+    def contents(self) -> dict[str, dict[str, bytes]]:
+        """What is in the table: kind -> key -> value."""
+        found: dict[str, dict[str, bytes]] = defaultdict(dict)
+        for place, value in self._table.items():
+            kind, _, key = place.decode().partition("/")
+            found[kind][key] = value
+        return found
+
+    def put(self, changes: Iterable[Change]) -> list[Message]:
+        """Changes the table; what is to be written in the transaction that makes it last."""
+        messages: list[Message] = []
+        for kind, key, value in changes:
+            place = f"{kind}/{key}".encode()
+            if value is None:
+                self._table.data.pop(place, None)  # the store itself: Faust writes no changelog then
+            else:
+                self._table.data[place] = value
+            messages.append((self.changelog, place, value))
+        return messages
+
+    async def ends(self, partitions: Iterable[Any]) -> dict[Any, int]:
+        """Where the changelogs end, once this process is in charge."""
+        await self._take_charge()
+        asked = list(partitions)
+        found = await asyncio.gather(*(asyncio.to_thread(after_last, tp.topic, self._settings) for tp in asked))
+        return dict(zip(asked, found, strict=True))
+
+
+def after_last(topic: str, of: Settings) -> int:
+    """The offset after the last committed record of a topic's partition 0; its first offset when there is none.
+
+    KafkaException when Kafka does not answer.
+    """
+    reader = kafka.consumer("tables", of, {"enable.partition.eof": True})
+    try:
+        first, end = reader.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+        look, start = FIRST_LOOK, end
+        while start > first:
+            start, look = max(first, end - look), look * 4
+            reader.assign([TopicPartition(topic, 0, start)])
+            last = -1
+            while (message := reader.poll(10)) is not None:
+                if error := message.error():
+                    if error.code() != KafkaError._PARTITION_EOF:
+                        raise KafkaException(error)
+                    break
+                last = int(message.offset() or 0)
+            if last >= 0:
+                return last + 1
+        return first
+    finally:
+        reader.close()

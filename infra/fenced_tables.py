@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-import faust
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
@@ -116,7 +115,7 @@ def after_last(topic: str, of: Settings) -> int:
 
     KafkaException when Kafka does not answer.
     """
-    reader = kafka.consumer("tables", of, {"enable.partition.eof": True})
+    reader = kafka.consumer("tables", of, {"enable.partition.eof": True, "fetch.wait.max.ms": 10})
     try:
         first, end = reader.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
         look, start = FIRST_LOOK, end

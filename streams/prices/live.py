@@ -23,6 +23,7 @@ RATE_WINDOW_S = 5.0
 _GROW = 1024
 _KNOWN_NAMES = 4096
 _PRICES = ("last_price", "open", "high", "low", "close")
+_WHOLE = ("volume", "receive_us", "ticks", "kind", "worker", "partition")
 _KINDS = {int(kind): kind for kind in TickKind}
 
 Rows = NDArray[np.intp]

@@ -275,7 +275,7 @@ class Book:
 
     def adverse(self, account: str, run: str, instrument: str) -> float:
         """How far prices are assumed to go against it, in percent: what its narrowest scope says."""
-        if "adverse-move" not in self._named:
+        if not self._named.get("adverse-move"):
             return ADVERSE
         for scope in reversed(scopes_of(account, run, instrument)):
             if limit := self.limit(scope, "adverse-move"):

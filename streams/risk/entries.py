@@ -30,7 +30,7 @@ def pack(entry: Any) -> bytes:
 
 def unpack(table: str, packed: bytes) -> Any:
     """The entry of a table."""
-    kind = _kinds()[table]
+    kind: Any = _kinds()[table]
     value = orjson.loads(packed)
     return kind(*value) if issubclass(kind, tuple) else value if kind is int else _maker(kind)(value)
 
@@ -87,7 +87,7 @@ def _value_maker(hint: Any) -> Maker | None:
     """What makes a field's value of JSON's; None when JSON has it as it is."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
-        return _maker(hint)
+        return _maker(typing.cast(Any, hint))
     if origin in (typing.Union, types.UnionType):
         return next((_or_none(maker) for part in arguments if (maker := _value_maker(part))), None)
     if origin in (tuple, list):

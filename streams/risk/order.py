@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.order_state import OrderState, order_event
-from schemas.orders import Action, OrderEvent, OrderIntent, Status
+from schemas.orders import Action, OrderEvent, OrderIntent, OrderKind, Side, Status
 from streams.risk.exposure import Working
 
 COVERING: frozenset[Status] = frozenset({"accepted", "trigger-pending"})  # in these a stop waits at the broker
@@ -83,21 +83,34 @@ def working_of(order: Order, change: Terms | None = None) -> Working | None:
     return at_worst(order, terms)
 
 
+def wanted(intent: OrderIntent) -> Working:
+    """An order that is only wanted, at its worst. No stop covers anything before the broker has it."""
+    terms = Terms(intent.quantity, intent.price, intent.trigger)
+    return Working(intent.side, intent.quantity, *_dearest(intent.side, intent.kind, intent.protection, [terms]))
+
+
 def at_worst(order: Order, terms: list[Terms]) -> Working | None:
-    """The order if it may have any of these terms."""
+    """The order if it may have any of these terms; None when nothing more can be filled."""
     state = order.state
-    buys, kind = state.side == "buy", state.kind
     quantity = max(t.quantity for t in terms) - state.filled
     if quantity <= 0:
         return None
-    slip = max(0.0, order.protection) / 100.0 if kind in ("market", "stop") else 0.0
-    ceiling = 0.0
-    if buys and kind != "market":
-        ceiling = max(t.trigger * (1.0 + slip) if kind == "stop" else t.price for t in terms)
-    if kind not in STOPS or state.status not in COVERING:
-        return Working(state.side, quantity, ceiling, slip if buys and kind == "market" else 0.0)
-    exits = [t.price if kind == "stop-limit" else t.trigger for t in terms]
+    dearest = _dearest(state.side, state.kind, order.protection, terms)
+    if state.kind not in STOPS or state.status not in COVERING:
+        return Working(state.side, quantity, *dearest)
+    limited = state.kind == "stop-limit"
+    exits = [t.price if limited else t.trigger for t in terms]
     cover = max(0, min(t.quantity for t in terms) - state.filled)
-    return Working(
-        state.side, quantity, ceiling, 0.0, max(exits) if buys else min(exits), cover, limited=kind == "stop-limit"
-    )  # fmt: skip
+    return Working(state.side, quantity, *dearest, max(exits) if state.side == "buy" else min(exits), cover, limited)
+
+
+def _dearest(side: Side, kind: OrderKind, protection: float, terms: list[Terms]) -> tuple[float, float]:
+    """The highest price of a buy by its own terms, and the fraction above the last price that it may pay."""
+    if side != "buy":
+        return 0.0, 0.0
+    slip = max(0.0, protection) / 100.0
+    if kind == "market":
+        return 0.0, slip
+    if kind == "stop":
+        return max(t.trigger for t in terms) * (1.0 + slip), 0.0
+    return max(t.price for t in terms), 0.0

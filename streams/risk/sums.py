@@ -60,7 +60,7 @@ class Sums:
         """Values anew what was touched."""
         while self._stale:
             key = next(iter(self._stale))
-            self._value(key, self._price(key, market))
+            self._value(key, self.price_of(key, market))
             del self._stale[key]
 
     def reprice(self, market: Market) -> None:
@@ -101,7 +101,13 @@ class Sums:
         shares, keys = self._spots.get((where, instrument), (0, 0))
         return shares, keys
 
-    def _price(self, key: Key, market: Market) -> float:
+    def unpriced_in(self, account: str, run: str) -> list[str]:
+        """The instruments of which no price is known; those of others are left out where an account or run is given."""
+        return sorted(
+            {key[2] for key in self._unpriced if (not account or key[0] == account) and (not run or key[1] == run)}
+        )
+
+    def price_of(self, key: Key, market: Market) -> float:
         """The last price, else an estimate by what was paid or is asked for; 0 when there is nothing to go by."""
         quote = market.quote(key[2])
         if quote is not None:

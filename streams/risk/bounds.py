@@ -1,0 +1,202 @@
+"""The limits that an intent has to keep, at every scope that it belongs to. Pure.
+
+What adds nothing passes: a limit that is passed already (its value was lowered, the price moved) never keeps anybody
+from getting out. A limit whose action is ``warn`` refuses nothing.
+"""
+
+from __future__ import annotations
+
+from schemas.refusals import limit_code
+from schemas.risk import Limit
+from schemas.rupees import grouped, rupees
+from streams.risk.book import Book
+from streams.risk.checks import RefusedError
+from streams.risk.day import trading_day
+from streams.risk.exposure import NOTHING
+from streams.risk.scopes import described, scopes_of
+from streams.risk.sums import Total, paise
+from streams.risk.wish import Wish
+
+LOSSES = ("drawdown", "drawdown-all-time", "daily-loss")
+
+
+def check_limits(book: Book, wish: Wish, now_us: int) -> None:
+    """Raises a RefusedError for the first limit that is passed, the widest scope first. The sums must be settled."""
+    account, run, instrument, _ = wish.key
+    for scope in scopes_of(account, run, instrument):
+        for limit in book.limits_of(scope):
+            if limit.action != "warn":
+                _check(book, wish, now_us, scope, limit)
+
+
+def _check(book: Book, wish: Wish, now_us: int, scope: str, limit: Limit) -> None:
+    match limit.limit:
+        case "orders-per-second":
+            _check_pace(book, now_us, scope, limit)
+        case "price-band":
+            _check_band(wish, scope, limit)
+        case _ if wish.reduces:
+            return
+        case "money-at-risk" | "notional":
+            _check_money(book, wish, scope, limit)
+        case "drawdown" | "drawdown-all-time" | "daily-loss":
+            _check_loss(book, wish, now_us, scope, limit)
+        case "quantity":
+            _check_quantity(wish, scope, limit)
+        case "position":
+            _check_position(book, wish, scope, limit)
+        case "open-positions":
+            _check_open(book, wish, scope, limit)
+        case "orders-per-day":
+            _check_day(book, now_us, scope, limit)
+
+
+def _passed(scope: str, limit: Limit, value: float, used: float, wanted: float, reason: str) -> RefusedError:
+    numbers = {"value": value, "used": used, "wanted": wanted}
+    return RefusedError(limit_code(limit.limit), f"{reason}.", f"{scope} {limit.limit}", numbers)
+
+
+def in_rupees(book: Book, limit: Limit, scope: str, account: str) -> float:
+    """The value of a limit that may be a percentage of capital. RefusedError when there is no capital."""
+    if limit.unit != "percent":
+        return limit.value
+    capital = book.capital(scope, account)
+    if capital is None:
+        raise RefusedError(
+            "NO_CAPITAL",
+            f"{described(scope)}: {limit.limit} is {limit.value:g} % of capital, and no capital is set.",
+            f"{scope} {limit.limit}",
+            {"value": limit.value},
+        )
+    return capital * limit.value / 100.0
+
+
+def _total(book: Book, wish: Wish, scope: str) -> Total:
+    """What is at risk in a scope but for the intent's own key."""
+    _, run, instrument, _ = wish.key
+    total = book.sums.total_of(run, instrument) if "/" in scope else book.sums.total(scope)
+    own = book.sums.exposures.get(wish.key, NOTHING)
+    return total._replace(
+        money_at_risk=total.money_at_risk - paise(own.money_at_risk) / 100,
+        notional=total.notional - paise(own.notional) / 100,
+    )
+
+
+def _check_money(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
+    before, after = wish.before.money_at_risk, wish.after.money_at_risk
+    words = "money at risk"
+    if limit.limit == "notional":
+        before, after, words = wish.before.notional, wish.after.notional, "the value of what is held and pending"
+    if paise(after) <= paise(before):
+        return
+    others = _total(book, wish, scope)
+    if others.unpriced:
+        account, run = wish.key[0] if scope.startswith("account:") else "", wish.key[1] if "algo:" in scope else ""
+        names = book.sums.unpriced_in(account, run) or [wish.key[2]]
+        raise RefusedError(
+            "NO_PRICE", f"{described(scope)}: {limit.limit} cannot be reckoned, there is no price of {names[0]}.",
+            f"{scope} {limit.limit}",
+        )  # fmt: skip
+    value = in_rupees(book, limit, scope, wish.key[0])
+    of_others = others.notional if limit.limit == "notional" else others.money_at_risk
+    used, wanted = of_others + before, of_others + after
+    if paise(wanted) > paise(value):
+        raise _passed(
+            scope, limit, value, used, wanted,
+            f"{described(scope)}: {words} may be {rupees(value)}, is {rupees(used)} and would be {rupees(wanted)}",
+        )  # fmt: skip
+
+
+def _check_loss(book: Book, wish: Wish, now_us: int, scope: str, limit: Limit) -> None:
+    value = in_rupees(book, limit, scope, wish.key[0])
+    broken, day = book.breaches.get((scope, limit.limit)), book.days.get(scope)
+    used = broken.used if broken else 0.0
+    if day is not None:
+        today = day.day == trading_day(now_us)
+        match limit.limit:
+            case "drawdown-all-time":
+                used = max(used, day.drawdown_all_time)
+            case "drawdown" if today:
+                used = max(used, day.drawdown)
+            case "daily-loss" if today:
+                used = max(used, -day.profit)
+    if broken or used > value:
+        raise _passed(
+            scope, limit, value, used, used,
+            f"{described(scope)}: {limit.limit} is {rupees(used)} of {rupees(value)} allowed: "
+            "only orders that reduce may leave",
+        )  # fmt: skip
+
+
+def _check_quantity(wish: Wish, scope: str, limit: Limit) -> None:
+    wanted, used = wish.intent.quantity, wish.order.state.quantity if wish.order else 0
+    if wanted > limit.value and wanted > used:
+        raise _passed(
+            scope, limit, limit.value, used, wanted,
+            f"{described(scope)}: an order may be of {grouped(limit.value)} shares, not {grouped(wanted)}",
+        )  # fmt: skip
+
+
+def _check_position(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
+    if wish.after.position <= wish.before.position:
+        return
+    _, run, instrument, _ = wish.key
+    shares, _ = book.sums.shares(scope, run, instrument)
+    others = shares - book.sums.exposures.get(wish.key, NOTHING).position
+    used, wanted = others + wish.before.position, others + wish.after.position
+    if wanted > limit.value:
+        raise _passed(
+            scope, limit, limit.value, used, wanted,
+            f"{described(scope)}: {grouped(limit.value)} of {instrument} may be held and pending, "
+            f"it is {grouped(used)} and would be {grouped(wanted)}",
+        )  # fmt: skip
+
+
+def _check_open(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
+    _, run, instrument, _ = wish.key
+    if book.sums.shares(scope, run, instrument)[1] or not wish.after.is_open:
+        return
+    used = book.sums.total(scope).instruments
+    if used + 1 > limit.value:
+        raise _passed(
+            scope, limit, limit.value, used, used + 1,
+            f"{described(scope)}: {grouped(limit.value)} instruments may be held or pending, it is {used} already",
+        )  # fmt: skip
+
+
+def _check_pace(book: Book, now_us: int, scope: str, limit: Limit) -> None:
+    used = book.paces.in_second(scope, now_us)
+    if used + 1 > limit.value:
+        raise _passed(
+            scope, limit, limit.value, used, used + 1,
+            f"{described(scope)}: {grouped(limit.value)} orders may leave in a second, it was {used} already",
+        )  # fmt: skip
+
+
+def _check_day(book: Book, now_us: int, scope: str, limit: Limit) -> None:
+    used = book.orders_on(scope, trading_day(now_us))
+    if used + 1 > limit.value:
+        raise _passed(
+            scope, limit, limit.value, used, used + 1,
+            f"{described(scope)}: {grouped(limit.value)} orders may leave in a day, it was {grouped(used)} already",
+        )  # fmt: skip
+
+
+def _check_band(wish: Wish, scope: str, limit: Limit) -> None:
+    intent, old = wish.intent, wish.order.state if wish.order else None
+    asked = (("price", intent.price, old.price if old else 0), ("trigger", intent.trigger, old.trigger if old else 0))
+    for what, price, before in asked:
+        if not price or price == before:
+            continue
+        if wish.price <= 0:
+            raise RefusedError(
+                "NO_PRICE", f"There is no price of {intent.instrument} to hold the {what} {rupees(price)} against.",
+                f"{scope} {limit.limit}",
+            )  # fmt: skip
+        away = abs(price - wish.price) / wish.price * 100.0
+        if away > limit.value + 1e-9:
+            raise _passed(
+                scope, limit, limit.value, 0.0, away,
+                f"{described(scope)}: the {what} {rupees(price)} is {away:.2f} % away from the last price "
+                f"{rupees(wish.price)}, at most {limit.value:g} % is allowed",
+            )  # fmt: skip

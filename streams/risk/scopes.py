@@ -23,6 +23,7 @@ FORMS: dict[Kind, str] = {
     "instrument": "instrument:EXCHANGE:SYMBOL",
     "algo/instrument": "algo:RUN/instrument:EXCHANGE:SYMBOL",
 }
+PLATFORM = "platform"
 EACH = "*"  # instead of a name: each one by itself
 PERSON = "-"  # instead of the empty run
 RUN = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -59,13 +60,13 @@ def algo_scope(run: str) -> str:
 def scopes_of(account: str, run: str, instrument: str) -> tuple[str, str, str, str, str]:
     """The scopes that a holding or an order is in: platform, account, algo, instrument, algo × instrument."""
     algo = algo_scope(run)
-    return "platform", f"account:{account}", algo, f"instrument:{instrument}", f"{algo}/instrument:{instrument}"
+    return PLATFORM, f"account:{account}", algo, f"instrument:{instrument}", f"{algo}/instrument:{instrument}"
 
 
 @lru_cache(maxsize=65536)
 def parse_scope(text: str) -> Scope:
     """A scope as it is in records. ValueError when it is none."""
-    if text == "platform":
+    if text == PLATFORM:
         return Scope(text, "platform")
     word, _, name = text.partition(":")
     if word == "algo" and "/" in name:

@@ -12,15 +12,27 @@ from infra.errors import UserError
 from infra.settings import settings
 
 
-def call(method: str, path: str, **arguments: Any) -> Any:
-    """The JSON answer. UserError with the console's own sentence when it refuses, or when nothing runs."""
+class SilentError(UserError):
+    """The console does not answer."""
+
+
+class AnsweredError(UserError):
+    """The console's own sentence on why it did not do what was asked; ``status`` is HTTP's."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def call(method: str, path: str, *, timeout_s: float = 60, **arguments: Any) -> Any:
+    """The JSON answer. AnsweredError when the console refuses, SilentError when nothing runs."""
     address = settings().console_url
     try:
-        answer = httpx.request(method, f"{address}/api{path}", timeout=60, **arguments)
+        answer = httpx.request(method, f"{address}/api{path}", timeout=timeout_s, **arguments)
     except httpx.TransportError as error:
         raise _silent(address, error) from error
     if not answer.is_success:
-        raise UserError(_sentence(answer))
+        raise AnsweredError(_sentence(answer), answer.status_code)
     return answer.json()
 
 
@@ -31,14 +43,14 @@ def stream(path: str, **arguments: Any) -> Iterator[Any]:
         with httpx.stream("GET", f"{address}/api{path}", timeout=httpx.Timeout(10, read=30), **arguments) as answer:
             if not answer.is_success:
                 answer.read()
-                raise UserError(_sentence(answer))
+                raise AnsweredError(_sentence(answer), answer.status_code)
             yield from (json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: "))
     except httpx.TransportError as error:
         raise _silent(address, error) from error
 
 
-def _silent(address: str, error: Exception) -> UserError:
-    return UserError(
+def _silent(address: str, error: Exception) -> SilentError:
+    return SilentError(
         f"The console at {address} does not answer ({type(error).__name__}); start the platform with `./portfolio up`."
     )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from infra.brake import read_brake
 from infra.errors import UserError
 from infra.local import state as states
 from infra.local.logs import follow as added
@@ -32,7 +35,8 @@ def print_status(*, as_json: bool) -> None:
     home = settings().home
     state = states.now(home)
     if as_json:
-        more = {"home": str(home), "console": settings().console_url}
+        brake = {scope: asdict(hold) for scope, hold in read_brake(home).items()}
+        more = {"home": str(home), "console": settings().console_url, "brake": brake}
         print(json.dumps(as_data(state) | more))
         return
     console = Console(highlight=False)
@@ -40,6 +44,9 @@ def print_status(*, as_json: bool) -> None:
         console.print(f"Nothing was started in {home}; `./portfolio up` does it.")
         return
     print_services(console, state)
+    for scope, hold in read_brake(home).items():
+        why = f": {hold.reason}" if hold.reason else ""
+        console.print(f"[red]{hold.state}[/]: {escape(scope)} by {escape(hold.actor or 'nobody')}{escape(why)}")
 
 
 def print_services(console: Console, state: states.State) -> None:

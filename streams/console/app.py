@@ -26,8 +26,10 @@ from streams.console.feed_view import feed_rows, feed_view, instruments_view, wo
 from streams.console.fleet_routes import router as fleet_routes
 from streams.console.health import health_view
 from streams.console.market_view import market_view
+from streams.console.risk_routes import router as risk_routes
 from streams.console.serving import Any_, Ready
 from streams.console.state import Console
+from streams.console.trading_routes import router as trading_routes
 from streams.fleet.errors import ConflictError, RequestError, UnknownNameError
 from streams.prices.instruments import AmbiguousInstrumentError, UnknownInstrumentError
 
@@ -35,11 +37,13 @@ LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 MARKET_EVERY_S = 1.0
 log = structlog.get_logger(process="console")
 DESCRIPTION = """
-See and steer the platform: what is traded, what is streamed and by whom, candles, the market now; and the algos: the
-nodes that run them, what runs where, what it prints.
+See and steer the platform: what is traded, what is streamed and by whom, candles, the market now; the algos: the
+nodes that run them, what runs where, what it prints; orders, fills and positions; and what is at risk, with the limits
+and the switches that stop it.
 
 Every error is `{"error": "<one sentence>"}`. The same is on the command line: `./portfolio feed`, `watch`, `candles`,
-`node`, `algo`. A change of nodes or runs answers with its commands' ids; `/api/commands/{id}` tells what became of it.
+`node`, `algo`, `orders`, `trades`, `positions`, `order`, `explain`, `risk`. A change of nodes or runs, and the switches
+of risk, answer with their commands' ids; `/api/commands/{id}` tells what became of one.
 """
 _ERRORS: dict[int | str, dict[str, Any]] = {
     422: {"model": models.Error, "description": "a field is missing or of the wrong form"},
@@ -80,6 +84,8 @@ def create_app(of: Settings | None = None) -> FastAPI:
     _feed_routes(app)
     _market_routes(app)
     app.include_router(fleet_routes)
+    app.include_router(trading_routes)
+    app.include_router(risk_routes)
     return app
 
 

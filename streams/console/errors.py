@@ -31,3 +31,7 @@ class UnavailableError(ApiError):
     """A server that is needed does not answer now (503)."""
 
     status = 503
+
+
+class UnseenError(UnavailableError):
+    """It is written, but not read back yet (503)."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal
 
 from streams.console import models
 from streams.console.feed_view import worker_rows
+from streams.console.risk_view import platform_state, risk_health
 from streams.console.state import Console
 from streams.fleet import views
 from streams.fleet.fold import FleetState
 
 BEHIND_S = 15.0
+GATEWAY_SILENT_S = 150.0  # it tells the broker's positions every minute
 
 
 def health_view(console: Console) -> models.Health:
@@ -21,8 +24,10 @@ def health_view(console: Console) -> models.Health:
         for name, probe in (("kafka", probes.kafka), ("cassandra", probes.cassandra), ("postgres", probes.postgres))
     }
     feed, candles, now = _feed_health(console), _candles_health(console), console.clock.now_us()
+    risk, gateways = _risk_health(console), _gateways(console)
     fine = all(server.state == "ok" for server in servers.values()) and candles.state != "behind"
-    fine = fine and feed.state in ("streaming", "idle")
+    fine = fine and feed.state in ("streaming", "idle") and risk.state == "ok"
+    fine = fine and all(gateway.state == "ok" for gateway in gateways.values())
     return models.Health(
         status="starting" if not console.ready else "ok" if fine else "degraded",
         market_us=now,
@@ -32,6 +37,8 @@ def health_view(console: Console) -> models.Health:
         feed=feed,
         candles=candles,
         fleet=fleet_health(console.fleet.state, console.fleet.now_us()),
+        risk=risk,
+        gateways=gateways,
         **servers,
     )
 
@@ -61,6 +68,26 @@ def _candles_health(console: Console) -> models.CandlesHealth:
     return models.CandlesHealth(
         state="behind" if behind else "ok", detail=detail, lag=lag.records, lag_s=round(lag.seconds, 1)
     )
+
+
+def _risk_health(console: Console) -> models.RiskHealth:
+    with console.trading_follower.lock:
+        heard_s = console.trading.heard_s
+    health, trading = risk_health(console, heard_s), platform_state(console)
+    return models.RiskHealth(state=health.state, detail=health.detail, trading=trading)
+
+
+def _gateways(console: Console) -> dict[str, models.Server]:
+    """Who sends each account's orders. One on another computer is known by what it says of the broker's positions."""
+    found, now_s = {}, time.time()
+    with console.trading_follower.lock:
+        heard = dict(console.trading.brokers_heard_s)
+    for account, probe in console.probes.gateways.items():
+        state, detail = probe.answer.state, probe.answer.detail
+        if not probe.seen and now_s - heard.get(account, 0.0) < GATEWAY_SILENT_S:
+            state, detail = "ok", "on another computer"
+        found[account] = models.Server(state=state, detail=detail)
+    return found
 
 
 def fleet_health(state: FleetState, now_us: int) -> models.FleetHealth:

@@ -10,6 +10,7 @@ from schemas.calendar import calendar_of
 from schemas.market import Mode, TickKind
 from streams.console import models
 from streams.console.feed_view import worker_rows
+from streams.console.risk_view import platform_state
 from streams.console.state import Console
 from streams.prices.live import Live
 
@@ -56,6 +57,8 @@ def market_view(console: Console, query: models.MarketQuery) -> models.Market:
         live, totals = list(table.of(subscribed).values()), table.totals()
     live.sort(key=_ORDERS[query.sort])
     workers, lag = worker_rows(console), console.probes.lag
+    with console.trading_follower.lock:
+        platform = console.trading.point("platform")
     return models.Market(
         market_us=now,
         market_time=console.market_time(now),
@@ -72,6 +75,8 @@ def market_view(console: Console, query: models.MarketQuery) -> models.Market:
             workers_streaming=sum(worker.state == "streaming" for worker in workers),
             candles_lag=lag.records if lag else None,
             candles_lag_s=round(lag.seconds, 1) if lag else None,
+            money_at_risk=platform.money_at_risk if platform else None,
+            trading=platform_state(console),
             bad_records=console.prices.bad_records + console.feed.bad_records,
         ),
         instruments=[_market_row(console, row) for row in live[: query.limit]],

@@ -125,6 +125,14 @@ class FleetHealth(BaseModel):
     running: int
 
 
+class RiskHealth(BaseModel):
+    """Whether orders are judged, and whether trading is on."""
+
+    state: Literal["ok", "silent", "down", "unknown"] = Field(description="down: no new order leaves")
+    detail: str = ""
+    trading: str = Field(description="of the platform: ACTIVE, REDUCING (only orders that reduce) or HALTED")
+
+
 class Health(BaseModel):
     """Every part's state. 200 as long as the console itself can serve."""
 
@@ -139,6 +147,8 @@ class Health(BaseModel):
     feed: FeedHealth
     candles: CandlesHealth
     fleet: FleetHealth
+    risk: RiskHealth
+    gateways: dict[str, Server] = Field(description="by account: who sends its orders")
 
 
 class InstrumentRow(BaseModel):
@@ -291,6 +301,8 @@ class MarketTotals(BaseModel):
     workers_streaming: int
     candles_lag: int | None
     candles_lag_s: float | None
+    money_at_risk: float | None = Field(default=None, description="rupees, all accounts; null: risk has not said")
+    trading: str = Field(default="ACTIVE", description="ACTIVE, REDUCING or HALTED")
     bad_records: int
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from typing import Any, Literal
 
 import structlog
@@ -29,10 +32,12 @@ class Answer:
 
 
 class Probe:
-    """Asks again and again; ``answer`` is the last word. ``ask`` raises when the server does not answer."""
+    """Asks again and again; ``answer`` is the last word, ``seen`` whether it ever answered. ``ask`` raises when the
+    server does not answer, and gives a detail or nothing when it does."""
 
-    def __init__(self, name: str, ask: Callable[[], None], every_s: float) -> None:
+    def __init__(self, name: str, ask: Callable[[], str | None], every_s: float) -> None:
         self.answer = Answer()
+        self.seen = False
         self._name = name
         self._ask = ask
         self._every_s = every_s
@@ -51,8 +56,8 @@ class Probe:
         while not self._stop.is_set():
             before = self.answer.state
             try:
-                self._ask()
-                self.answer = Answer("ok")
+                self.answer = Answer("ok", self._ask() or "")
+                self.seen = True
             except Exception as error:  # noqa: BLE001 - whatever a driver raises, the server does not answer
                 self.answer = Answer("down", (str(error).strip().splitlines() or [type(error).__name__])[0])
             if self.answer.state != before:
@@ -60,8 +65,27 @@ class Probe:
             self._stop.wait(self._every_s)
 
 
+def ask_service(port: int) -> str:
+    """What a service of this computer says of itself at ``/health``: a detail, or nothing. ConnectionError else."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        said = json.loads(answer.read(100_000))
+        detail = str(said.get("detail") or "")
+    except (OSError, HTTPException) as error:
+        raise ConnectionError("it does not run, or not on this computer") from error
+    except (ValueError, AttributeError):
+        detail = ""
+    finally:
+        connection.close()
+    if answer.status != HTTPStatus.OK:
+        raise ConnectionError(detail or f"it answered with status {answer.status}")
+    return detail
+
+
 class Probes:
-    """All servers that the platform needs, and the lag of the candle group."""
+    """All servers that the platform needs, the services that orders need, and the lag of the candle group."""
 
     def __init__(self, of: Settings) -> None:
         self._settings = of
@@ -73,7 +97,12 @@ class Probes:
         self.kafka = Probe("kafka", self._ask_kafka, 1.0)
         self.cassandra = Probe("cassandra", self._ask_cassandra, 3.0)
         self.postgres = Probe("postgres", self._ask_postgres, 3.0)
-        self._all = (self.kafka, self.cassandra, self.postgres)
+        self.risk = Probe("risk", lambda: ask_service(of.risk_web_port), 1.0)
+        self.gateways = {
+            "paper": Probe("paper", lambda: ask_service(of.paper_port), 1.0),
+            "live": Probe("gateway", lambda: ask_service(of.gateway_port), 1.0),
+        }  # by account
+        self._all = (self.kafka, self.cassandra, self.postgres, self.risk, *self.gateways.values())
 
     def start(self) -> None:
         """Begins to ask all of them."""

@@ -12,10 +12,14 @@ from infra.settings import Settings
 from schemas.calendar import calendar_of
 from schemas.topics import FEED_POOLS, FEED_STATUS, INSTRUMENTS, SUBSCRIPTIONS
 from streams.archive.reader import CandleReader
+from streams.archive.risk import RiskReader
 from streams.console.algo_desk import AlgoDesk
 from streams.console.desk import FeedDesk
 from streams.console.feed import FeedState
 from streams.console.probes import Probes
+from streams.console.risk_desk import RiskDesk
+from streams.console.trading_desk import OrderDesk
+from streams.console.trading_log import MOST_READ, REWIND_S, TOPICS, TradingLog
 from streams.console.writing import LogWriter
 from streams.fleet.desk import FleetDesk
 from streams.fleet.log import FleetLog
@@ -36,15 +40,23 @@ class Console:
         self.desk = FeedDesk(self.feed, self.follower, of)
         self.fleet = FleetLog(of)
         writer = LogWriter(of, self.fleet.follower)
-        self.fleet_desk = FleetDesk(lambda: self.fleet.state, writer.write, Signer("console", control_key(of.home)))
+        key = control_key(of.home)
+        self.fleet_desk = FleetDesk(lambda: self.fleet.state, writer.write, Signer("console", key))
         self.algo_desk = AlgoDesk(self.fleet, self.fleet_desk, self.desk, writer)
+        self.trading = TradingLog()
+        self.trading_follower = Follower("trading", TOPICS, self._take_trading, of, rewind_s=REWIND_S, most=MOST_READ)
+        orders = LogWriter(of, self.trading_follower)
+        self.order_desk = OrderDesk(self.trading, self.trading_follower, orders, self.desk, self.clock, self.price)
         self.probes = Probes(of)
+        self.risk_desk = RiskDesk(of, self.trading_follower, self.fleet.follower, Signer("console", key), self.clock)
         self._archive: CandleReader | None = None
+        self._risk_archive: RiskReader | None = None
 
     def start(self) -> None:
         """Begins to read and to ask."""
         self.follower.start()
         self.fleet.follower.start()
+        self.trading_follower.start()
         self.prices.start()
         self.probes.start()
 
@@ -52,6 +64,7 @@ class Console:
         """Ends all threads."""
         self.probes.stop()
         self.prices.stop()
+        self.trading_follower.stop()
         self.fleet.follower.stop()
         self.follower.stop()
 
@@ -62,6 +75,22 @@ class Console:
             self._archive = CandleReader(session)
         return self._archive
 
+    @property
+    def risk_archive(self) -> RiskReader | None:
+        """The stored days of risk; None until Cassandra answered once."""
+        if self._risk_archive is None and (session := self.probes.cassandra_session) is not None:
+            self._risk_archive = RiskReader(session)
+        return self._risk_archive
+
+    def price(self, instrument: str) -> float | None:
+        """The last price that this process has seen."""
+        last = self.prices.last(instrument)
+        return last.price or None if last else None
+
+    def _take_trading(self, message: Message) -> None:
+        at = (str(message.topic()), message.key(), message.value(), int(message.offset() or 0))
+        self.trading.take(*at, message.timestamp()[1] / 1000)
+
     def _take(self, message: Message) -> None:
         at_s = message.timestamp()[1] / 1000
         where = (str(message.topic()), int(message.partition() or 0))
@@ -70,12 +99,12 @@ class Console:
     @property
     def ready(self) -> bool:
         """Whether the topics were read to their end once."""
-        return self.follower.caught_up.is_set() and self.fleet.follower.caught_up.is_set()
+        return all(f.caught_up.is_set() for f in (self.follower, self.fleet.follower, self.trading_follower))
 
     @property
     def problem(self) -> str:
         """One sentence while the log cannot be read."""
-        return self.follower.problem or self.fleet.follower.problem
+        return self.follower.problem or self.fleet.follower.problem or self.trading_follower.problem
 
     def market_time(self, market_us: int) -> str:
         """A market time for people: ISO, in the exchange's zone."""

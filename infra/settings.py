@@ -88,6 +88,11 @@ class Settings(BaseSettings):
     simulator_orders_per_s: int = Field(
         default=10, ge=1, description="more get 429, as at Kite; above 10 there is no limit a minute and a day"
     )
+    simulator_postback: str = Field(
+        default="",
+        pattern=r"^(http://.+)?$",
+        description="where order postbacks go; empty: the gateway of the local live account",
+    )
     simulator_load: bool = Field(default=False, description="every instrument ticks in every half second")
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -195,6 +200,10 @@ class Settings(BaseSettings):
     @property
     def kite_ws_url(self) -> str:
         return self.kite_ws or f"ws://127.0.0.1:{self.simulator_ws_port}"
+
+    @property
+    def simulator_postback_url(self) -> str:
+        return self.simulator_postback or f"http://127.0.0.1:{self.gateway_port}/postback"
 
     @property
     def console_url(self) -> str:

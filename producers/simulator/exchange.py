@@ -6,7 +6,7 @@ import asyncio
 import time
 from datetime import date, datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import structlog
@@ -28,6 +28,26 @@ MOST_STEPS = 40  # steps sent one by one when the loop is late; beyond, they are
 IDLE_S = 0.5
 
 
+class Pit(Protocol):
+    """Who trades on the market: it is told of each step at once, before the packets leave."""
+
+    def stepped(self, rows: Column) -> None:
+        """These rows have changed."""
+        ...
+
+    def played(self, packets: Packets) -> None:
+        """A tape sends these full packets, in this order."""
+        ...
+
+    def closed(self) -> None:
+        """The session is over; it may be said more than once."""
+        ...
+
+    def opened(self) -> None:
+        """A new day's market is there, after its first step."""
+        ...
+
+
 class Exchange:
     """One market, its clock and its connections. All methods belong to the event loop's thread."""
 
@@ -39,6 +59,7 @@ class Exchange:
         self.extra_packets: dict[int, Packets] = {}  # token -> its last packet, shape (1,)
         self.silent_until = 0.0  # monotonic seconds; until then nothing is sent
         self.merged_steps = 0
+        self.pit: Pit | None = None
         self._log = structlog.get_logger(process="simulator")
         now = clock.now_us()
         self.market = _market(seed, size, trading_day(now), load)
@@ -72,6 +93,8 @@ class Exchange:
         tokens, which = np.unique(packets["token"].astype(np.int64), return_inverse=True)
         for n, token in enumerate(tokens):
             self.extra_packets[int(token)] = packets[np.flatnonzero(which == n)[-1:]].copy()
+        if self.pit is not None:
+            self.pit.played(packets)
         sent = [self._deliver(connection, packets, tokens, which) for connection in list(self.connections)]
         return sum(await asyncio.gather(*sent))
 
@@ -98,6 +121,12 @@ class Exchange:
                  if t in self.extra_packets and t in connection.modes]  # fmt: skip
         for frame in frames([cut(packet, mode) for packet, mode in known]):
             connection.say(frame)
+
+    def tell(self, text: str) -> None:
+        """Sends a text frame to every connection: they are all of the one account."""
+        if not self.is_silent:
+            for connection in self.connections:
+                connection.say(text)
 
     def packet(self, name: str) -> np.void | None:
         """The current packet of ``EXCHANGE:SYMBOL``, full or index; None when unknown or nothing has come yet."""
@@ -137,7 +166,7 @@ class Exchange:
                 ahead = None
             moment = self.market.moment_of(now)
             if moment is None:  # between two sessions of the real clock
-                await self._step_to(self.market.last_moment)
+                await self._close()
                 await asyncio.sleep(IDLE_S)
                 continue
             planned = None
@@ -156,6 +185,8 @@ class Exchange:
             start = goal - 1
         for number in range(start + 1, goal + 1):
             changed, moved = self.market.advance(Moment(*divmod(number, STEPS)), planned)
+            if self.pit is not None:
+                self.pit.stepped(changed)
             if not self.is_silent:
                 for connection in self.connections:
                     connection.tick(self.market, changed, moved)
@@ -167,13 +198,20 @@ class Exchange:
         # at the session's end the simulated clock is at once in the next day: then `left` is negative
         await asyncio.sleep(min(max(0.001, left), IDLE_S))
 
-    async def _open_day(self, now: int) -> None:
+    async def _close(self) -> None:
         await self._step_to(self.market.last_moment)
+        if self.pit is not None:
+            self.pit.closed()
+
+    async def _open_day(self, now: int) -> None:
+        await self._close()
         day = trading_day(now)
         market = await asyncio.to_thread(_market, self.seed, self.size, day, self.load)
         planned = await asyncio.to_thread(market.plan, 0)
         market.advance(Moment(0, 0), planned)
         self.market = market
+        if self.pit is not None:
+            self.pit.opened()
         every = np.arange(len(market.catalogue))
         for connection in self.connections:
             connection.relist(market.catalogue)

@@ -8,6 +8,8 @@ All are POST under ``/simulator/faults`` and need no session (the server is on l
 - ``garbage?kind=truncated|random|count``: one bad frame to every socket: a frame cut off in its middle, random bytes,
   or a frame that announces more packets than it has
 - ``expire``: ends every session, so that REST and new sockets get 403; open sockets are broken off
+- ``orders?kind=timeout|error|duplicate-frames|no-frames|late-frames|none&count=N``: what goes wrong with the next N
+  orders that are placed, or order frames (:class:`OrderFaults`)
 - ``error?message=...``: a text frame of type ``error``; ``message?message=...``: one of type ``message``
 """
 
@@ -15,17 +17,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Query
 
 from producers.simulator.exchange import Exchange
+from producers.simulator.orders.faults import Kind, OrderFaults
 from producers.simulator.packets import cut, frames
 from producers.simulator.sessions import Sessions
 from producers.simulator.sockets import text
 
 
-def faults_router(exchange: Exchange, sessions: Sessions) -> APIRouter:
+def faults_router(exchange: Exchange, sessions: Sessions, order_faults: OrderFaults) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/simulator/faults")
 
@@ -53,6 +56,11 @@ def faults_router(exchange: Exchange, sessions: Sessions) -> APIRouter:
     async def expire() -> dict[str, int]:
         sessions.end_all()
         return await drop()
+
+    @router.post("/orders")
+    async def orders(kind: Kind, count: int = Query(default=1, ge=0, le=100_000)) -> dict[str, Any]:
+        order_faults.set(kind, count)
+        return {"kind": kind, "count": count}
 
     @router.post("/error")
     async def error(message: str = "Something went wrong") -> dict[str, int]:

@@ -84,18 +84,6 @@ def login_router(exchange: Exchange, door: Door) -> APIRouter:
         door.enter(request)
         return answer(USER)
 
-    @router.get("/user/margins")
-    async def margins(request: Request) -> Any:
-        door.enter(request)
-        return answer({"equity": _margin(1_000_000.0), "commodity": _margin(0.0)})
-
-    @router.get("/user/margins/{segment}")
-    async def margin(request: Request, segment: str) -> Any:
-        door.enter(request)
-        if segment not in ("equity", "commodity"):
-            raise KiteError(400, "InputException", "Invalid segment: equity or commodity.")
-        return answer(_margin(1_000_000.0 if segment == "equity" else 0.0))
-
     return router
 
 
@@ -107,17 +95,3 @@ def _redirect(wanted: str) -> str:
     if parts.scheme not in ("http", "https") or parts.hostname not in LOOPBACK:
         raise KiteError(400, "InputException", "The simulator sends a browser only to an address of this machine.")
     return wanted
-
-
-def _margin(cash: float) -> dict[str, Any]:
-    available = ("adhoc_margin", "collateral", "intraday_payin")
-    utilised = (
-        "debits", "exposure", "m2m_realised", "m2m_unrealised", "option_premium", "payout", "span", "holding_sales",
-        "turnover", "liquid_collateral", "stock_collateral", "delivery",
-    )  # fmt: skip
-    return {
-        "enabled": True,
-        "net": cash,
-        "available": {"cash": cash, "opening_balance": cash, "live_balance": cash, **dict.fromkeys(available, 0.0)},
-        "utilised": dict.fromkeys(utilised, 0.0),
-    }

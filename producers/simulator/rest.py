@@ -17,16 +17,24 @@ from producers.simulator.exchange import Exchange
 from producers.simulator.faults import faults_router
 from producers.simulator.limits import RateLimits
 from producers.simulator.login import login_router
+from producers.simulator.orders.floor import Trading
+from producers.simulator.orders.rest import orders_router, own_router, portfolio_router
 from producers.simulator.quotes import quotes_router
 from producers.simulator.sessions import Sessions
 
 
-def build_app(exchange: Exchange, sessions: Sessions, routers: Iterable[APIRouter] = ()) -> FastAPI:
-    """The application. Orders are not part of it yet: their routes answer 404 in Kite's form, as any unknown one."""
+def build_app(
+    exchange: Exchange, sessions: Sessions, trading: Trading, limits: RateLimits, routers: Iterable[APIRouter] = ()
+) -> FastAPI:
+    """The application. What is not part of it (funds, GTT orders, baskets) answers 404 in Kite's form."""
     app = FastAPI(title="Simulated exchange", docs_url=None, redoc_url=None, openapi_url=None)
-    door = Door(sessions, RateLimits())
-    for router in (login_router(exchange, door), quotes_router(exchange, door), faults_router(exchange, sessions)):
-        app.include_router(router)
+    door, desk = Door(sessions, limits), trading.desk
+    app.include_router(login_router(exchange, door))
+    app.include_router(quotes_router(exchange, door))
+    app.include_router(orders_router(desk, door, trading.faults))
+    app.include_router(portfolio_router(desk, door, trading.prices))
+    app.include_router(own_router(desk, trading.journal))
+    app.include_router(faults_router(exchange, sessions, trading.faults))
     for router in routers:
         app.include_router(router)
 
@@ -39,6 +47,7 @@ def build_app(exchange: Exchange, sessions: Sessions, routers: Iterable[APIRoute
             "day": market.catalogue.day.isoformat(),
             "instruments": len(market.catalogue) + len(exchange.extras),
             "connections": len(exchange.connections),
+            "orders": len(desk.book.orders),
             "merged_steps": exchange.merged_steps,
             "silent": exchange.is_silent,
         }

@@ -12,9 +12,8 @@ from schemas.rupees import grouped, rupees
 from streams.risk.book import Book
 from streams.risk.checks import RefusedError
 from streams.risk.day import trading_day
-from streams.risk.exposure import NOTHING
 from streams.risk.scopes import described, scopes_of
-from streams.risk.sums import Total, paise
+from streams.risk.sums import PAISE, Total, paise
 from streams.risk.wish import Wish
 
 LOSSES = ("drawdown", "drawdown-all-time", "daily-loss")
@@ -64,21 +63,24 @@ def in_rupees(book: Book, limit: Limit, scope: str, account: str) -> float:
     if capital is None:
         raise RefusedError(
             "NO_CAPITAL",
-            f"{described(scope)}: {limit.limit} is {limit.value:g} % of capital, and no capital is set.",
+            f"{_of(scope)}: {limit.limit} is {limit.value:g} % of capital, and no capital is set.",
             f"{scope} {limit.limit}",
             {"value": limit.value},
         )
     return capital * limit.value / 100.0
 
 
-def _total(book: Book, wish: Wish, scope: str) -> Total:
+def _of(scope: str) -> str:
+    words = described(scope)
+    return words[0].upper() + words[1:]
+
+
+def _others(book: Book, wish: Wish, scope: str) -> Total:
     """What is at risk in a scope but for the intent's own key."""
-    _, run, instrument, _ = wish.key
-    total = book.sums.total_of(run, instrument) if "/" in scope else book.sums.total(scope)
-    own = book.sums.exposures.get(wish.key, NOTHING)
+    total, own = book.sums.total(scope), book.sums.of(wish.key)
     return total._replace(
-        money_at_risk=total.money_at_risk - paise(own.money_at_risk) / 100,
-        notional=total.notional - paise(own.notional) / 100,
+        money_at_risk=total.money_at_risk - paise(own.money_at_risk) / PAISE,
+        notional=total.notional - paise(own.notional) / PAISE,
     )
 
 
@@ -89,12 +91,11 @@ def _check_money(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
         before, after, words = wish.before.notional, wish.after.notional, "the value of what is held and pending"
     if paise(after) <= paise(before):
         return
-    others = _total(book, wish, scope)
+    others = _others(book, wish, scope)
     if others.unpriced:
-        account, run = wish.key[0] if scope.startswith("account:") else "", wish.key[1] if "algo:" in scope else ""
-        names = book.sums.unpriced_in(account, run) or [wish.key[2]]
+        names = book.sums.unpriced_in(scope)
         raise RefusedError(
-            "NO_PRICE", f"{described(scope)}: {limit.limit} cannot be reckoned, there is no price of {names[0]}.",
+            "NO_PRICE", f"{_of(scope)}: {limit.limit} cannot be reckoned, there is no price of {names[0]}.",
             f"{scope} {limit.limit}",
         )  # fmt: skip
     value = in_rupees(book, limit, scope, wish.key[0])
@@ -103,7 +104,7 @@ def _check_money(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
     if paise(wanted) > paise(value):
         raise _passed(
             scope, limit, value, used, wanted,
-            f"{described(scope)}: {words} may be {rupees(value)}, is {rupees(used)} and would be {rupees(wanted)}",
+            f"{_of(scope)}: {words} may be {rupees(value)}, is {rupees(used)} and would be {rupees(wanted)}",
         )  # fmt: skip
 
 
@@ -123,7 +124,7 @@ def _check_loss(book: Book, wish: Wish, now_us: int, scope: str, limit: Limit) -
     if broken or used > value:
         raise _passed(
             scope, limit, value, used, used,
-            f"{described(scope)}: {limit.limit} is {rupees(used)} of {rupees(value)} allowed: "
+            f"{_of(scope)}: {limit.limit} is {rupees(used)} of {rupees(value)} allowed: "
             "only orders that reduce may leave",
         )  # fmt: skip
 
@@ -133,7 +134,7 @@ def _check_quantity(wish: Wish, scope: str, limit: Limit) -> None:
     if wanted > limit.value and wanted > used:
         raise _passed(
             scope, limit, limit.value, used, wanted,
-            f"{described(scope)}: an order may be of {grouped(limit.value)} shares, not {grouped(wanted)}",
+            f"{_of(scope)}: an order may be of {grouped(limit.value)} shares, not {grouped(wanted)}",
         )  # fmt: skip
 
 
@@ -142,12 +143,12 @@ def _check_position(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
         return
     _, run, instrument, _ = wish.key
     shares, _ = book.sums.shares(scope, run, instrument)
-    others = shares - book.sums.exposures.get(wish.key, NOTHING).position
+    others = shares - book.sums.of(wish.key).position
     used, wanted = others + wish.before.position, others + wish.after.position
     if wanted > limit.value:
         raise _passed(
             scope, limit, limit.value, used, wanted,
-            f"{described(scope)}: {grouped(limit.value)} of {instrument} may be held and pending, "
+            f"{_of(scope)}: {grouped(limit.value)} of {instrument} may be held and pending, "
             f"it is {grouped(used)} and would be {grouped(wanted)}",
         )  # fmt: skip
 
@@ -160,7 +161,7 @@ def _check_open(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
     if used + 1 > limit.value:
         raise _passed(
             scope, limit, limit.value, used, used + 1,
-            f"{described(scope)}: {grouped(limit.value)} instruments may be held or pending, it is {used} already",
+            f"{_of(scope)}: {grouped(limit.value)} instruments may be held or pending, it is {used} already",
         )  # fmt: skip
 
 
@@ -169,7 +170,7 @@ def _check_pace(book: Book, now_us: int, scope: str, limit: Limit) -> None:
     if used + 1 > limit.value:
         raise _passed(
             scope, limit, limit.value, used, used + 1,
-            f"{described(scope)}: {grouped(limit.value)} orders may leave in a second, it was {used} already",
+            f"{_of(scope)}: {grouped(limit.value)} orders may leave in a second, it was {used} already",
         )  # fmt: skip
 
 
@@ -178,7 +179,7 @@ def _check_day(book: Book, now_us: int, scope: str, limit: Limit) -> None:
     if used + 1 > limit.value:
         raise _passed(
             scope, limit, limit.value, used, used + 1,
-            f"{described(scope)}: {grouped(limit.value)} orders may leave in a day, it was {grouped(used)} already",
+            f"{_of(scope)}: {grouped(limit.value)} orders may leave in a day, it was {grouped(used)} already",
         )  # fmt: skip
 
 
@@ -197,6 +198,6 @@ def _check_band(wish: Wish, scope: str, limit: Limit) -> None:
         if away > limit.value + 1e-9:
             raise _passed(
                 scope, limit, limit.value, 0.0, away,
-                f"{described(scope)}: the {what} {rupees(price)} is {away:.2f} % away from the last price "
+                f"{_of(scope)}: the {what} {rupees(price)} is {away:.2f} % away from the last price "
                 f"{rupees(wish.price)}, at most {limit.value:g} % is allowed",
             )  # fmt: skip

@@ -166,9 +166,11 @@ def _check_price(wish: Wish, quote: Quote | None) -> None:
 def _check_state(book: Book, wish: Wish, holds: Mapping[str, TradingState]) -> None:
     state, scope = book.state_of(who(wish.key[0], wish.key[1]), holds)
     if state == "HALTED":
-        raise RefusedError("HALTED", f"{described(scope)} is halted: only cancels leave.", scope)
+        raise RefusedError("HALTED", f"Trading is halted for {described(scope)}: only cancels leave.", scope)
     if state == "REDUCING" and not wish.reduces:
-        raise RefusedError("REDUCING", f"{described(scope)} may only reduce, and this order does more.", scope)
+        raise RefusedError(
+            "REDUCING", f"For {described(scope)} only orders that reduce may leave: this does more.", scope
+        )
 
 
 def _check_differences(book: Book, wish: Wish) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from streams.positions.fold import Key
 from streams.risk.exposure import NOTHING, Exposure
 from streams.risk.market import Market
-from streams.risk.scopes import scopes_of
+from streams.risk.scopes import parse_scope, scopes_of
 
 if TYPE_CHECKING:
     from streams.risk.book import Book
@@ -41,7 +41,7 @@ class Sums:
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self.exposures: dict[Key, Exposure] = {}  # of what is open
+        self._exposures: dict[Key, Exposure] = {}  # of what is open
         self._prices: dict[str, float] = {}  # by instrument, those that were used
         self._stale: dict[Key, None] = {}
         self._unpriced: set[Key] = set()
@@ -74,18 +74,23 @@ class Sums:
                 self._stale[key] = None
         self.settle(market)
 
+    def of(self, key: Key) -> Exposure:
+        """What is at risk under a key."""
+        return self._exposures.get(key, NOTHING)
+
     def total(self, scope: str) -> Total:
-        """What is at risk in a scope, but those of an algo's instrument (:meth:`total_of`)."""
+        """What is at risk in a scope."""
+        if "/" in scope:
+            return self._total_of(scope)
         found = self._sums.get(scope)
         if found is None:
             return Total()
         return Total(found.money / PAISE, found.notional / PAISE, found.instruments, found.unpriced)
 
-    def total_of(self, run: str, instrument: str) -> Total:
-        """What is at risk in a run's instrument."""
-        money = notional = is_open = unpriced = 0
-        for key in self._book.keys_of(run=run, instrument=instrument):
-            one = self.exposures.get(key, NOTHING)
+    def _total_of(self, scope: str) -> Total:
+        where, money, notional, is_open, unpriced = parse_scope(scope), 0, 0, False, 0
+        for key in self._book.keys_of(run=where.run, instrument=where.instrument):
+            one = self.of(key)
             money += paise(one.money_at_risk)
             notional += paise(one.notional)
             is_open |= one.is_open
@@ -95,17 +100,15 @@ class Sums:
     def shares(self, scope: str, run: str, instrument: str) -> tuple[int, int]:
         """How many shares of an instrument are held or pending in a scope, and under how many keys."""
         if scope.startswith("algo:"):
-            found = [self.exposures.get(key, NOTHING) for key in self._book.keys_of(run=run, instrument=instrument)]
+            found = [self.of(key) for key in self._book.keys_of(run=run, instrument=instrument)]
             return sum(one.position for one in found), sum(one.is_open for one in found)
         where = "platform" if scope.startswith("instrument:") else scope
         shares, keys = self._spots.get((where, instrument), (0, 0))
         return shares, keys
 
-    def unpriced_in(self, account: str, run: str) -> list[str]:
-        """The instruments of which no price is known; those of others are left out where an account or run is given."""
-        return sorted(
-            {key[2] for key in self._unpriced if (not account or key[0] == account) and (not run or key[1] == run)}
-        )
+    def unpriced_in(self, scope: str) -> list[str]:
+        """The instruments in a scope of which not even an estimate of the price is known."""
+        return sorted({key[2] for key in self._unpriced if scope in scopes_of(*key[:3])})
 
     def price_of(self, key: Key, market: Market) -> float:
         """The last price, else an estimate by what was paid or is asked for; 0 when there is nothing to go by."""
@@ -119,7 +122,7 @@ class Sums:
         return max(holding.average_price if holding else 0.0, max(asked, default=0.0))
 
     def _value(self, key: Key, price: float) -> None:
-        old, new = self.exposures.get(key, NOTHING), self._book.exposure(key, price)
+        old, new = self.of(key), self._book.exposure(key, price)
         unpriced = int(new.is_open and price <= 0.0) - int(key in self._unpriced)
         if unpriced > 0:
             self._unpriced.add(key)
@@ -133,9 +136,7 @@ class Sums:
         notional = paise(new.notional) - paise(old.notional)
         platform, of_account, algo, of_instrument, _ = scopes_of(account, run, instrument)
         others = any(
-            self.exposures.get(other, NOTHING).is_open
-            for other in self._book.keys_of(run=run, instrument=instrument)
-            if other != key
+            self.of(other).is_open for other in self._book.keys_of(run=run, instrument=instrument) if other != key
         )
         everywhere = self._spot(platform, instrument, new.position - old.position, opened)
         instruments = {
@@ -151,9 +152,9 @@ class Sums:
             total.instruments += more
             total.unpriced += unpriced
         if new.is_open:
-            self.exposures[key] = new
+            self._exposures[key] = new
         else:
-            self.exposures.pop(key, None)
+            self._exposures.pop(key, None)
 
     def _spot(self, scope: str, instrument: str, shares: int, keys: int) -> int:
         """Counts shares and open keys of an instrument in a scope; whether it was opened (1) or closed (-1) there."""

@@ -93,7 +93,8 @@ def keys_in(book: Book, scope: str) -> Iterable[Key]:
     where = parse_scope(scope)
     if where.run is not None or where.instrument is not None:
         return book.keys_of(run=where.run, instrument=where.instrument)
-    return [key for key in book.keys() if where.account in (None, key[0])]
+    keys = book.keys()
+    return [key for key in keys if where.account in (None, key[0])]
 
 
 def id_of(job: str, *place: object) -> str:
@@ -127,7 +128,7 @@ class _Turn:
 
     def close(self, key: Key) -> None:
         """Asks for slices of what is held under a key, once nothing else of it is live."""
-        book, held, live = self._book, self._book.held(key), self._book.live(key).values()
+        held, live = self._book.held(key), self._book.live(key).values()
         if not held or not all(map(self._is_slice, live)):
             return
         self._closing.append(key)

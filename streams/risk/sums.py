@@ -1,7 +1,11 @@
-"""What is at risk in every scope, as running sums: a key whose orders, fills or price changed is valued anew, no other.
+"""What is held and pending, valued at the last prices: a row for each key, a column for each figure, sums by scope.
 
-A cache of what the book says at the prices last seen: it is no part of the book's state. Sums are whole paise, rounded
-up for each key, so they do not depend on how they came about.
+A cache of what the book says at the prices last seen: it is no part of the book's state. Whoever judges has single rows
+valued (:meth:`Sums.settle`: what was touched since), whoever watches all that have another price
+(:meth:`Sums.reprice`: in numpy, 100,000 rows in some milliseconds).
+
+Money in the columns is whole paise of each row (what is at risk rounded up), so sums do not depend on how they came
+about, and those of the parts are exactly those of the whole.
 """
 
 from __future__ import annotations
@@ -9,15 +13,29 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from streams.positions.fold import Key
 from streams.risk.exposure import NOTHING, Exposure
+from streams.risk.levels import KINDS, SUMMED, Column, Level, name_of, with_room
 from streams.risk.market import Market
-from streams.risk.scopes import parse_scope, scopes_of
+from streams.risk.scopes import PLATFORM, Kind, Scope, parse_scope
 
 if TYPE_CHECKING:
     from streams.risk.book import Book
 
 PAISE = 100
+NOISE = 1e-6  # floating point's own, in paise: no reason to round up
+FEW = 64  # touched rows up to which each is valued by itself
+COLUMNS = (
+    *SUMMED,
+    "quantity", "average", "fraction",  # what is held, at its average price; the adverse move
+    "estimate",  # of the price, when none is known
+    "position",  # shares at the larger extreme; 0: nothing is held or pending
+    "price",  # with which the row was valued
+    "carried", "carried_price",  # held when the day began, and its average price
+    "life",  # paise: realised less charges since the first order
+)  # fmt: skip
 
 
 class Total(NamedTuple):
@@ -29,142 +47,275 @@ class Total(NamedTuple):
     unpriced: int = 0  # keys of which not even an estimate of the price is known
 
 
-class _Sum:
-    __slots__ = ("instruments", "money", "notional", "unpriced")
-
-    def __init__(self) -> None:
-        self.money = self.notional = self.instruments = self.unpriced = 0
-
-
 class Sums:
-    """The sums of a book. :meth:`settle` before anything is asked."""
+    """The sums of a book. :meth:`settle` or :meth:`reprice` before anything is asked."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self._exposures: dict[Key, Exposure] = {}  # of what is open
-        self._prices: dict[str, float] = {}  # by instrument, those that were used
-        self._stale: dict[Key, None] = {}
-        self._unpriced: set[Key] = set()
-        self._sums: dict[str, _Sum] = {}
-        self._spots: dict[tuple[str, str], list[int]] = {}  # scope, instrument: shares, keys that are open
+        self.keys: list[Key] = []
+        self.row_of: dict[Key, int] = {}
+        self.levels: dict[Kind, Level] = {kind: Level(kind) for kind in KINDS}
+        self.levels["platform"].number(PLATFORM)
+        self.columns: dict[str, Column] = {name: np.zeros(0) for name in COLUMNS}
+        self.plain: Column = np.zeros(0, np.bool_)  # rows without live orders
+        self.prices: Column = np.zeros(0)  # by instrument; 0: none was seen yet
+        self.firsts: Column = np.zeros(0)  # by instrument: with which the day began; 0: not known
+        self.version = 0  # grows when a value has changed
+        self._start_us = 0  # of the day
+        self._touched: dict[Key, None] = {}
+        self._unpriced: set[int] = set()
+        self._spots: dict[tuple[str, str], list[int]] = {}  # account or "", instrument: shares, open keys
+
+    # ---- what has changed
 
     def touch(self, key: Key) -> None:
         """Something about this key has changed."""
-        self._stale[key] = None
+        self._touched[key] = None
 
     def touch_all(self) -> None:
         """Something has changed that all are reckoned with."""
-        self._stale.update(dict.fromkeys(self._book.keys()))
+        self._touched.update(dict.fromkeys(self._book.keys()))
+
+    def begin_day(self, start_us: int) -> None:
+        """Profit and loss is of the day that began then, the first prices are not known yet."""
+        self._start_us = start_us
+        self.firsts[:] = 0
+        self.touch_all()
+
+    def know_price(self, instrument: str, price: float, first: float) -> None:
+        """What was seen last, if nothing was seen yet, and the price with which the day began; 0: not known."""
+        number = self._number(instrument)
+        self.prices[number] = self.prices[number] or price
+        if self.firsts[number] != first:
+            self.firsts[number] = first
+            for key in self._book.keys_of(instrument=instrument):
+                self.touch(key)
 
     def settle(self, market: Market) -> None:
-        """Values anew what was touched."""
-        while self._stale:
-            key = next(iter(self._stale))
-            self._value(key, self.price_of(key, market))
-            del self._stale[key]
+        """Reads and values anew what was touched."""
+        if not self._touched:
+            return
+        keys = list(self._touched)
+        if len(keys) <= FEW:
+            for key in keys:
+                row = self._row(key)
+                self._see(row, market)
+                before = [self.columns[name][row] for name in SUMMED]
+                self._read(row)
+                self._value_one(row)
+                for name, old in zip(SUMMED, before, strict=True):
+                    if more := self.columns[name][row] - old:
+                        for level in self.levels.values():
+                            level.add(name, row, more)
+        else:
+            for key in keys:
+                row = self._row(key)
+                self._see(row, market)
+                self._read(row)
+            self._value(np.array([self.row_of[key] for key in keys], np.intp))
+            self._sum_up()
+        self._touched.clear()
+        self.version += 1
 
     def reprice(self, market: Market) -> None:
         """Values anew everything whose price has changed since it was valued, and what was touched."""
-        for instrument, before in list(self._prices.items()):
-            quote = market.quote(instrument)
-            if quote is not None and quote.price != before:
-                self._stale.update(dict.fromkeys(self._book.keys_of(instrument=instrument)))
-        for key in self._unpriced:
-            if market.quote(key[2]) is not None:
-                self._stale[key] = None
+        for number, name in enumerate(self.levels["instrument"].names):
+            quote = market.quote(name)
+            if quote is not None:
+                self.prices[number] = quote.price
         self.settle(market)
+        count = len(self.keys)
+        prices = self.prices[self.levels["instrument"].of_row[:count]]
+        moved = np.flatnonzero(prices != self.columns["price"][:count])
+        if len(moved):
+            self._value(moved)
+            self._sum_up()
+            self.version += 1
+
+    # ---- what is asked
 
     def of(self, key: Key) -> Exposure:
-        """What is at risk under a key."""
-        return self._exposures.get(key, NOTHING)
+        """What is at risk under a key; what is covered and pending is left out (:meth:`Book.exposure` has it)."""
+        row = self.row_of.get(key)
+        if row is None or not self.columns["position"][row]:
+            return NOTHING
+        money, notional, position = (float(self.columns[name][row]) for name in ("money", "notional", "position"))
+        return Exposure(money / PAISE, 0, 0, 0, notional / PAISE, int(position))
 
     def total(self, scope: str) -> Total:
         """What is at risk in a scope."""
-        if "/" in scope:
-            return self._total_of(scope)
-        found = self._sums.get(scope)
-        if found is None:
+        where = parse_scope(scope)
+        level = self.levels[where.kind]
+        number = level.number_of.get(name_of(where))
+        if number is None:
             return Total()
-        return Total(found.money / PAISE, found.notional / PAISE, found.instruments, found.unpriced)
-
-    def _total_of(self, scope: str) -> Total:
-        where, money, notional, is_open, unpriced = parse_scope(scope), 0, 0, False, 0
-        for key in self._book.keys_of(run=where.run, instrument=where.instrument):
-            one = self.of(key)
-            money += paise(one.money_at_risk)
-            notional += paise(one.notional)
-            is_open |= one.is_open
-            unpriced += key in self._unpriced
-        return Total(money / PAISE, notional / PAISE, int(is_open), unpriced)
-
-    def shares(self, scope: str, run: str, instrument: str) -> tuple[int, int]:
-        """How many shares of an instrument are held or pending in a scope, and under how many keys."""
-        if scope.startswith("algo:"):
-            found = [self.of(key) for key in self._book.keys_of(run=run, instrument=instrument)]
-            return sum(one.position for one in found), sum(one.is_open for one in found)
-        where = "platform" if scope.startswith("instrument:") else scope
-        shares, keys = self._spots.get((where, instrument), (0, 0))
-        return shares, keys
+        money, notional = float(level.sum("money")[number]), float(level.sum("notional")[number])
+        unpriced = len(self._unpriced_rows(where)) if self._unpriced else 0
+        return Total(money / PAISE, notional / PAISE, int(level.instruments[number]), unpriced)
 
     def unpriced_in(self, scope: str) -> list[str]:
         """The instruments in a scope of which not even an estimate of the price is known."""
-        return sorted({key[2] for key in self._unpriced if scope in scopes_of(*key[:3])})
+        return sorted({self.keys[row][2] for row in self._unpriced_rows(parse_scope(scope))})
 
-    def price_of(self, key: Key, market: Market) -> float:
-        """The last price, else an estimate by what was paid or is asked for; 0 when there is nothing to go by."""
-        quote = market.quote(key[2])
-        if quote is not None:
-            self._prices[key[2]] = quote.price
-            return quote.price
-        self._prices.setdefault(key[2], 0.0)
-        asked = (max(order.state.price, order.state.trigger) for order in self._book.live(key).values())
-        holding = self._book.holdings.get(key)
-        return max(holding.average_price if holding else 0.0, max(asked, default=0.0))
+    def shares(self, scope: str, run: str, instrument: str) -> tuple[int, int]:
+        """How many shares of an instrument are held or pending in a scope, and under how many keys."""
+        where = parse_scope(scope)
+        if where.run is None:
+            shares, keys = self._spots.get((where.account or "", instrument), (0, 0))
+            return shares, keys
+        found = [self.of(key).position for key in self._book.keys_of(run=run, instrument=instrument)]
+        return sum(found), sum(map(bool, found))
 
-    def _value(self, key: Key, price: float) -> None:
-        old, new = self.of(key), self._book.exposure(key, price)
-        unpriced = int(new.is_open and price <= 0.0) - int(key in self._unpriced)
-        if unpriced > 0:
-            self._unpriced.add(key)
-        elif unpriced < 0:
-            self._unpriced.discard(key)
-        if new == old and not unpriced:
-            return
+    def most_shares(self, kind: Kind) -> Column:
+        """By scope of a kind: the shares of that instrument of which most are held or pending."""
+        count, level, names = len(self.keys), self.levels[kind], max(1, len(self.levels["instrument"]))
+        spots = level.of_row[:count] * names + self.levels["instrument"].of_row[:count]
+        found, where = np.unique(spots, return_inverse=True)
+        most = np.zeros(len(level))
+        np.maximum.at(most, found // names, np.bincount(where, self.columns["position"][:count], len(found)))
+        return most
+
+    def price_of(self, row: int) -> float:
+        """The last price of a row's instrument, its average price when none is known."""
+        return float(self.prices[self.levels["instrument"].of_row[row]]) or float(self.columns["average"][row])
+
+    # ---- a row
+
+    def _row(self, key: Key) -> int:
+        found = self.row_of.get(key)
+        if found is not None:
+            return found
+        row = self.row_of[key] = len(self.keys)
+        self.keys.append(key)
+        self.columns = {name: with_room(values, row) for name, values in self.columns.items()}
+        self.plain = with_room(self.plain, row)
         account, run, instrument, _ = key
-        opened = int(new.is_open) - int(old.is_open)
-        money = paise(new.money_at_risk) - paise(old.money_at_risk)
-        notional = paise(new.notional) - paise(old.notional)
-        platform, of_account, algo, of_instrument, _ = scopes_of(account, run, instrument)
-        others = any(
-            self.of(other).is_open for other in self._book.keys_of(run=run, instrument=instrument) if other != key
-        )
-        everywhere = self._spot(platform, instrument, new.position - old.position, opened)
-        instruments = {
-            platform: everywhere,
-            of_account: self._spot(of_account, instrument, new.position - old.position, opened),
-            algo: 0 if others else opened,
-            of_instrument: everywhere,
-        }
-        for scope, more in instruments.items():
-            total = self._sums.get(scope) or self._sums.setdefault(scope, _Sum())
-            total.money += money
-            total.notional += notional
-            total.instruments += more
-            total.unpriced += unpriced
-        if new.is_open:
-            self._exposures[key] = new
-        else:
-            self._exposures.pop(key, None)
+        self._number(instrument)
+        for kind, name in zip(KINDS, (PLATFORM, account, run, instrument, (run, instrument)), strict=True):
+            self.levels[kind].place(row, name)
+        return row
 
-    def _spot(self, scope: str, instrument: str, shares: int, keys: int) -> int:
-        """Counts shares and open keys of an instrument in a scope; whether it was opened (1) or closed (-1) there."""
-        spot = self._spots.setdefault((scope, instrument), [0, 0])
-        before = spot[1] > 0
-        spot[0] += shares
-        spot[1] += keys
-        return int(spot[1] > 0) - int(before)
+    def _number(self, instrument: str) -> int:
+        number = self.levels["instrument"].number(instrument)
+        self.prices, self.firsts = with_room(self.prices, number), with_room(self.firsts, number)
+        return number
+
+    def _see(self, row: int, market: Market) -> None:
+        quote = market.quote(self.keys[row][2])
+        if quote is not None:
+            self.prices[self.levels["instrument"].of_row[row]] = quote.price
+
+    def _read(self, row: int) -> None:
+        """What the book says of a row, whatever its price."""
+        key, columns, book = self.keys[row], self.columns, self._book
+        holding, live = book.holdings.get(key), book.live(key)
+        asked = max((max(order.state.price, order.state.trigger) for order in live.values()), default=0.0)
+        self.plain[row] = not live
+        columns["fraction"][row] = book.adverse(*key[:3]) / 100.0
+        columns["estimate"][row] = max(asked, holding.average_price if holding else 0.0)
+        quantity = holding.quantity if holding else 0
+        if holding is not None:
+            part = book.holdings.day_part(key, self._start_us)
+            columns["quantity"][row], columns["average"][row] = quantity, holding.average_price
+            columns["life"][row] = round((holding.realised - holding.charges) * PAISE)
+            columns["realised"][row] = round(part.realised * PAISE)
+            columns["charges"][row] = round(part.charges * PAISE)
+            columns["carried"][row], columns["carried_price"][row] = part.carried, part.carried_price
+        before, after = int(columns["position"][row]), abs(quantity)
+        if live:
+            price = float(self.prices[self.levels["instrument"].of_row[row]])
+            after = self._expose(row, price or float(columns["estimate"][row])).position
+        if before != after:
+            columns["position"][row] = after
+            self._count(row, before, after)
+
+    def _count(self, row: int, before: int, after: int) -> None:
+        """The shares of a row have changed: what is held or pending of its instrument, in each scope."""
+        account, run, instrument, _ = self.keys[row]
+        opened = bool(after) - bool(before)
+        for place in ("", account):
+            spot = self._spots.setdefault((place, instrument), [0, 0])
+            had = spot[1] > 0
+            spot[0] += after - before
+            spot[1] += opened
+            if more := (spot[1] > 0) - had:
+                kinds: tuple[Kind, ...] = ("account",) if place else ("platform", "instrument")
+                for kind in kinds:
+                    level = self.levels[kind]
+                    level.instruments[level.of_row[row]] += more
+        if opened and not any(
+            self.of(key).position for key in self._book.keys_of(run=run, instrument=instrument) if key != self.keys[row]
+        ):
+            for level in (self.levels["algo"], self.levels["algo/instrument"]):
+                level.instruments[level.of_row[row]] += opened
+
+    def _value_one(self, row: int) -> None:
+        """As :meth:`_value`, for a row that was just read, without numpy's overhead."""
+        columns, number = self.columns, self.levels["instrument"].of_row[row]
+        price, first = float(self.prices[number]), float(self.firsts[number])
+        average, quantity = float(columns["average"][row]), float(columns["quantity"][row])
+        used = price if price > 0 else float(columns["estimate"][row])
+        if self.plain[row]:  # else it was done when it was read
+            worth = abs(quantity) * used
+            columns["notional"][row] = math.ceil(worth * PAISE - NOISE)
+            columns["money"][row] = math.ceil(worth * float(columns["fraction"][row]) * PAISE - NOISE)
+        columns["price"][row] = price
+        opened = quantity * ((price if price > 0 else average) - average)
+        carried_price = float(columns["carried_price"][row])
+        first = first if first > 0 else price if price > 0 else carried_price
+        carried = float(columns["carried"][row]) * (first - carried_price)
+        columns["open"][row] = round((opened - carried) * PAISE)
+        columns["total"][row] = columns["life"][row] + round(opened * PAISE)
+        self._note_unpriced(row, used)
+
+    def _value(self, rows: Column) -> None:
+        """Values rows at the prices that are known now. Where there are no orders nothing is covered."""
+        columns, of_row = self.columns, self.levels["instrument"].of_row
+        prices, firsts = self.prices[of_row[rows]], self.firsts[of_row[rows]]
+        known, quantity, average = prices > 0, columns["quantity"][rows], columns["average"][rows]
+        used = np.where(known, prices, columns["estimate"][rows])
+        worth = np.abs(quantity) * used
+        columns["notional"][rows] = np.ceil(worth * PAISE - NOISE)
+        columns["money"][rows] = np.ceil(worth * columns["fraction"][rows] * PAISE - NOISE)
+        columns["price"][rows] = prices
+        opened = quantity * (np.where(known, prices, average) - average)
+        carried_price = columns["carried_price"][rows]
+        firsts = np.where(firsts > 0, firsts, np.where(known, prices, carried_price))
+        carried = columns["carried"][rows] * (firsts - carried_price)
+        columns["open"][rows] = np.rint((opened - carried) * PAISE)
+        columns["total"][rows] = columns["life"][rows] + np.rint(opened * PAISE)
+        for position in np.flatnonzero(~self.plain[rows]):
+            self._expose(int(rows[position]), float(used[position]))
+        for position in np.flatnonzero(used <= 0):
+            self._note_unpriced(int(rows[position]), 0.0)
+        for row in [row for row in self._unpriced if columns["price"][row] > 0]:
+            self._unpriced.discard(row)
+
+    def _expose(self, row: int, price: float) -> Exposure:
+        """Values a row that has live orders."""
+        found = self._book.exposure(self.keys[row], price)
+        self.columns["money"][row] = paise(found.money_at_risk)
+        self.columns["notional"][row] = paise(found.notional)
+        return found
+
+    def _note_unpriced(self, row: int, used: float) -> None:
+        if used <= 0 and self.columns["position"][row]:
+            self._unpriced.add(row)
+        else:
+            self._unpriced.discard(row)
+
+    def _unpriced_rows(self, where: Scope) -> list[int]:
+        level = self.levels[where.kind]
+        number = level.number_of.get(name_of(where))
+        return [row for row in self._unpriced if level.of_row[row] == number]
+
+    def _sum_up(self) -> None:
+        for name in SUMMED:
+            figures = self.columns[name][: len(self.keys)]
+            for level in self.levels.values():
+                level.sum_up(name, figures)
 
 
 def paise(rupees: float) -> int:
     """Whole paise, rounded up but for what is floating point's own noise."""
-    return math.ceil(rupees * PAISE - 1e-6)
+    return math.ceil(rupees * PAISE - NOISE)

@@ -66,16 +66,20 @@ def sentence(command: Answer) -> str:
 
 def ask(method: str, path: str, **arguments: Any) -> Any:
     """The console's answer, asked in the name of the person at this terminal. UserError as ``console_client.call``."""
-    import getpass
-
     from infra.console_client import call
 
+    return call(method, path, headers={"portfolio-actor": person()}, **arguments)
+
+
+def person() -> str:
+    """Who is at this terminal, as a header can carry it."""
+    import getpass
+
     try:
-        actor = getpass.getuser()
+        name = getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
-        actor = "terminal"
-    asks = re.sub(r"[^\w.@-]", "-", actor, flags=re.ASCII)[:64]  # what a header can carry
-    return call(method, path, headers={"portfolio-actor": asks}, **arguments)
+        name = "terminal"
+    return re.sub(r"[^\w.@-]", "-", name, flags=re.ASCII)[:64]
 
 
 def follow(command: Answer, *, as_json: bool, wait: bool) -> None:

@@ -49,8 +49,8 @@ class RiskDesk:
             ) from error
 
     def let_go(self, scope: str, since_us: int, actor: str, reason: str) -> None:
-        """Lifts this computer's brake from a scope, unless somebody set it after an instant of the wall clock: who halts
-        while another resumes is right."""
+        """Lifts this computer's brake from a scope, unless somebody set it after an instant of the wall clock: who
+        halts while another resumes is right."""
         hold = read_brake(self._settings.home).get(scope)
         if hold is not None and hold.at_us <= since_us:
             self.hold(scope, "ACTIVE", actor, reason)

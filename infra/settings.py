@@ -7,7 +7,6 @@ bases run side by side.
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -20,12 +19,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-CHECKOUT = Path(__file__).parent.parent
+from infra.home import CHECKOUT, home_path
 
-
-def home_path() -> Path:
-    """The folder in which all data live: ``PORTFOLIO_HOME``, or ``.portfolio`` in the checkout."""
-    return Path(os.environ.get("PORTFOLIO_HOME") or CHECKOUT / ".portfolio").absolute()
+__all__ = ["CHECKOUT", "Settings", "home_path", "settings"]
 
 
 class Settings(BaseSettings):

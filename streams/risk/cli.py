@@ -182,10 +182,10 @@ def _switch(verb: str, scope: str, reason: str, *, flatten: bool, wait: bool, as
     console says that there is no such scope."""
     from infra.brake import read_brake, set_brake
     from infra.errors import UserError
-    from infra.settings import settings
+    from infra.home import home_path
     from streams.risk.scopes import check_scope, described
 
-    where, home = check_scope(scope), settings().home
+    where, home = check_scope(scope), home_path()
     if where.kind not in ("platform", "account", "algo") or "*" in where.text:
         raise UserError(f"{where.text} cannot be halted by itself: take platform, account:NAME or algo:RUN.")
     before = read_brake(home).get(where.text)

@@ -66,7 +66,7 @@ class RiskState:
 
 @dataclass(frozen=True, slots=True)
 class RiskPart:
-    """What is at risk in one instrument of one algo."""
+    """What is at risk in one instrument of one algo. Profit and loss is of the day, as the point's."""
 
     account: str
     run: str
@@ -82,6 +82,7 @@ class RiskPart:
     realised: float
     open: float
     charges: float
+    fresh: bool = True  # whether the price is as recent as orders need it; an old one goes on being used
 
 
 @dataclass(frozen=True, slots=True)

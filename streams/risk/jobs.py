@@ -12,7 +12,7 @@ held. What is not filled a round later is cancelled and sliced anew at the price
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import cast
@@ -60,8 +60,10 @@ class Job:
 def step(book: Book, market: Market, now_us: int) -> list[OrderIntent]:
     """What all jobs ask for now; the book has them as they are then. To be called often."""
     wanted: list[OrderIntent] = []
-    for job in [job for job in book.jobs.values() if not job.is_done]:
-        after, intents = advance(book, market, job, now_us)
+    claimed: set[Key] = set()
+    for job in sorted((job for job in book.jobs.values() if not job.is_done), key=_since):
+        after, intents = advance(book, market, job, now_us, claimed)
+        claimed.update(keys_in(book, job.scope))
         if after != job:
             book.put_job(job.id, after)
         wanted += intents
@@ -73,15 +75,18 @@ def done(book: Book) -> list[Job]:
     return [job for job in book.jobs.values() if job.is_done]
 
 
-def advance(book: Book, market: Market, job: Job, now_us: int) -> tuple[Job, list[OrderIntent]]:
-    """The job after a step, and what it asks for."""
+def advance(
+    book: Book, market: Market, job: Job, now_us: int, claimed: Collection[Key] = ()
+) -> tuple[Job, list[OrderIntent]]:
+    """The job after a step, and what it asks for. What an older job has claimed is left to that."""
     keys = [key for key in keys_in(book, job.scope) if book.held(key) or book.live(key)]
     if not keys:
         return replace(job, done_us=now_us, detail=f"{described(job.scope)} is flat"), []
     turn = _Turn(book, market, job, now_us)
-    for key in keys:
+    mine = [key for key in keys if key not in claimed]
+    for key in mine:
         turn.cancel(key)
-    for key in keys:
+    for key in mine:
         turn.close(key)
     same = turn.round == job.round
     asked = (*(job.asked if same else ()), *(intent.id for intent in turn.intents))
@@ -95,6 +100,10 @@ def keys_in(book: Book, scope: str) -> Iterable[Key]:
         return book.keys_of(run=where.run, instrument=where.instrument)
     keys = book.keys()
     return [key for key in keys if where.account in (None, key[0])]
+
+
+def _since(job: Job) -> tuple[int, str]:
+    return job.at_us, job.id
 
 
 def id_of(job: str, *place: object) -> str:
@@ -157,12 +166,11 @@ class _Turn:
             parts.append(f"{' and '.join(sorted(self._closed))} closed now")
         if self._trouble:
             parts.append(self._trouble)
-        return ", ".join(parts)
+        return ", ".join(parts) or "an older job does it"
 
     def _is_slice(self, order: Order) -> bool:
-        """Whether it is the job's own and not yet a round old."""
-        intent = order.intent
-        own = intent is not None and intent.labels.get(LABEL) == self._job.id
+        """Whether it is a job's own and not yet a round old."""
+        own = order.intent is not None and order.intent.labels.get(LABEL, "") in self._book.jobs
         return own and self._now_us - order.verdict_us < self._job.round_us
 
     def _slices(self, key: Key) -> tuple[int, bool]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 from infra.clock import market_clock
@@ -76,17 +76,19 @@ def make_topics(of: Settings | None = None) -> list[str]:
 
 
 def end_offsets(topic: str, partitions: Iterable[int], by: AdminClient | None = None) -> dict[int, int]:
-    """The offset after the last record of each partition, asked in one request; blocks for a moment.
+    """The offset after the last record of each partition that a reader gets, asked in one request; blocks for a moment.
 
-    A consumer's own ``get_watermark_offsets`` waits behind its long fetches, half a second a partition. A broker that
-    has just started may not know yet what it leads: it is asked again for half a minute, then KafkaException.
+    What a transaction has not committed yet lies behind it. A consumer's own ``get_watermark_offsets`` waits behind its
+    long fetches, half a second a partition. A broker that has just started may not know yet what it leads: it is asked
+    again for half a minute, then KafkaException.
     """
     asked = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in partitions}
     client = admin() if by is None else by  # kept until the answers are in; an idle client is falsy
     deadline = time.monotonic() + 30
     while True:
         try:
-            answers = client.list_offsets(asked, request_timeout=10) if asked else {}
+            how = {"isolation_level": IsolationLevel.READ_COMMITTED, "request_timeout": 10}
+            answers = client.list_offsets(asked, **how) if asked else {}
             return {place.partition: answer.result().offset for place, answer in answers.items()}
         except KafkaException:
             if time.monotonic() > deadline:
@@ -142,6 +144,17 @@ def group_places(group: str, topic: str, partitions: Iterable[int], of: Settings
         return {at.partition: max(at.offset, firsts[at.partition].result().offset) for at in places}
     finally:
         reader.close()
+
+
+def spans(topics: Iterable[str], of: Settings | None = None) -> dict[str, tuple[int, int]]:
+    """Of each topic's partition 0: its first offset, and the one after its last record. Blocks for a moment.
+
+    KafkaException when Kafka does not tell.
+    """
+    places, client = [TopicPartition(topic, 0) for topic in topics], admin(of)
+    firsts = client.list_offsets({at: OffsetSpec.earliest() for at in places}, request_timeout=10)
+    ends = client.list_offsets({at: OffsetSpec.latest() for at in places}, request_timeout=10)
+    return {at.topic: (firsts[at].result().offset, ends[at].result().offset) for at in places}
 
 
 def dead_letter(

@@ -8,9 +8,12 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from schemas.fleet import Signal
 from schemas.market import Candle
-from schemas.orders import Side
+from schemas.orders import Product, Side, Validity
+from schemas.risk import Breach, RiskPoint, TradingState
 from schemas.ticks import TickBatch
+from streams.algo.intents import Terms
 from streams.algo.kept import Kept
+from streams.algo.orders import Order, OrderNews
 from streams.algo.params import Param, declared
 from streams.algo.ticks import Tick
 from streams.algo.window import Window
@@ -24,9 +27,16 @@ class Desk(Protocol):
     now_us: int
     history: int  # how many candles a window has at most
 
-    def order(self, side: Side, quantity: int, instrument: str, price: float, trigger: float, reason: str,
+    @property
+    def risk_state(self) -> TradingState: ...
+    def place(self, side: Side, quantity: int, instrument: str, price: float, trigger: float, terms: Terms, reason: str,
               labels: dict[str, str]) -> str: ...  # fmt: skip
+    def modify(self, order: str, quantity: int, price: float, trigger: float, reason: str) -> str: ...
+    def cancel(self, order: str, reason: str) -> str: ...
+    def orders(self) -> list[Order]: ...
+    def order(self, order: str) -> Order | None: ...
     def position(self, instrument: str) -> int: ...
+    def filled(self, instrument: str) -> int: ...
     def signal(self, name: str, value: float, instrument: str, data: dict[str, object]) -> str: ...
     def command(self, verb: Literal["start", "stop"], run: str, reason: str) -> str: ...
     def log(self, text: str, values: dict[str, object]) -> None: ...
@@ -91,11 +101,18 @@ class Algo:
     def on_timer(self) -> None:
         """Market time has passed a multiple of ``timer`` seconds. Ticks of the feed carry the time."""
 
-    def on_order(self, event: Any) -> None:
-        """What became of an order. Its topic, ``order-events``, does not exist yet: nothing calls this so far."""
+    def on_order(self, order: OrderNews) -> None:
+        """There is news of an order of this instance: risk refused it, or its status, fills or terms have changed.
 
-    def on_risk(self, point: Any) -> None:
-        """Money at risk. Its topic, ``risk-points``, does not exist yet: nothing calls this so far."""
+        :meth:`position` and :meth:`order` know it already. News may skip states: they are what the last record says
+        that is not known yet. Without this callback positions are right too.
+        """
+
+    def on_risk(self, point: RiskPoint) -> None:
+        """What this run has at risk, all its instruments together: once a second when it changes, else each minute."""
+
+    def on_breach(self, breach: Breach) -> None:
+        """A limit broke, or holds again (``state`` "over"): of this run, its instruments, its account, the platform."""
 
     # what an algo knows ----------------------------------------------------------------------------------------
 
@@ -114,41 +131,90 @@ class Algo:
         return self._desk.window(interval, instrument)
 
     def position(self, instrument: str = "") -> int:
-        """What this algo's own orders so far add up to: bought less sold, as asked for, not as filled."""
+        """What this instance's orders add up to, bought less sold: what is filled and what is still working.
+
+        An order counts from the moment it is asked for. Once it is refused, rejected, cancelled or lost, only what was
+        filled of it counts; one whose cancel is under way counts until the cancel is done.
+        """
         return self._desk.position(instrument)
+
+    def filled(self, instrument: str = "") -> int:
+        """What this instance's orders have bought less sold so far."""
+        return self._desk.filled(instrument)
+
+    def orders(self) -> list[Order]:
+        """This instance's orders of which more may be filled, the oldest first."""
+        return self._desk.orders()
+
+    def order(self, order_id: str) -> Order | None:
+        """An order of this instance; None for one that it never had or that ended many orders ago."""
+        return self._desk.order(order_id)
+
+    @property
+    def risk_state(self) -> TradingState:
+        """Whether trading is on for this run: the strictest of the platform's, its account's and its own state.
+
+        ACTIVE: all orders; REDUCING: only orders that reduce a position; HALTED: only cancels. Known as far as the log
+        says it; risk and the gateway have the last word.
+        """
+        return self._desk.risk_state
 
     # what an algo does -----------------------------------------------------------------------------------------
 
-    def buy(self, quantity: int, instrument: str = "", *, price: float = 0.0, trigger: float = 0.0,
-            reason: str = "", **labels: str) -> str:  # fmt: skip
+    def buy(self, quantity: int, instrument: str = "", *, price: float = 0.0, trigger: float = 0.0, reason: str = "",
+            product: Product = "", validity: Validity = "DAY", protection: float = -1.0, valid_s: float = 30.0,
+            **labels: str) -> str:  # fmt: skip
         """Asks to buy; returns the order's id. With a price a limit order, with a trigger a stop order, else market.
 
-        ValueError for a quantity that is no positive integer, or a price below zero.
-        """
-        return self._desk.order("buy", quantity, instrument, price, trigger, reason, labels)
+        ``product``: "CNC", "MIS" or "NRML"; "" lets risk choose. ``validity``: "DAY" or "IOC". ``protection``: how far
+        in percent a market or stop order may be filled from the last price, -1 as the broker chooses. ``valid_s``:
+        seconds of market time within which the order must be sent, or else it is refused.
 
-    def sell(self, quantity: int, instrument: str = "", *, price: float = 0.0, trigger: float = 0.0,
-             reason: str = "", **labels: str) -> str:  # fmt: skip
+        ValueError for a quantity that is no positive integer, a price below zero, or a term that no order has.
+        """
+        terms = Terms(product, validity, protection, valid_s)
+        return self._desk.place("buy", quantity, instrument, price, trigger, terms, reason, labels)
+
+    def sell(self, quantity: int, instrument: str = "", *, price: float = 0.0, trigger: float = 0.0, reason: str = "",
+             product: Product = "", validity: Validity = "DAY", protection: float = -1.0, valid_s: float = 30.0,
+             **labels: str) -> str:  # fmt: skip
         """Asks to sell; as :meth:`buy`."""
-        return self._desk.order("sell", quantity, instrument, price, trigger, reason, labels)
+        terms = Terms(product, validity, protection, valid_s)
+        return self._desk.place("sell", quantity, instrument, price, trigger, terms, reason, labels)
 
     def target(self, quantity: int, instrument: str = "", *, price: float = 0.0, reason: str = "",
+               product: Product = "", validity: Validity = "DAY", protection: float = -1.0, valid_s: float = 30.0,
                **labels: str) -> str:  # fmt: skip
         """Buys or sells what is missing to this :meth:`position`; returns "" when nothing is."""
         missing = quantity - self.position(instrument)
         if not missing:
             return ""
-        side: Side = "buy" if missing > 0 else "sell"
-        return self._desk.order(side, abs(missing), instrument, price, 0.0, reason, labels)
+        terms, side = Terms(product, validity, protection, valid_s), _side(missing)
+        return self._desk.place(side, abs(missing), instrument, price, 0.0, terms, reason, labels)
 
     def exit(self, quantity: int | None = None, instrument: str = "", *, price: float = 0.0, reason: str = "",
+             product: Product = "", validity: Validity = "DAY", protection: float = -1.0, valid_s: float = 30.0,
              **labels: str) -> str:  # fmt: skip
         """Brings the :meth:`position` nearer to zero by this much, all of it by default; "" when there is none."""
         has = self.position(instrument)
         wanted = abs(has) if quantity is None else min(quantity, abs(has))
         if not has:
             return ""
-        return self._desk.order("sell" if has > 0 else "buy", wanted, instrument, price, 0.0, reason, labels)
+        terms = Terms(product, validity, protection, valid_s)
+        return self._desk.place(_side(-has), wanted, instrument, price, 0.0, terms, reason, labels)
+
+    def modify(self, order_id: str, quantity: int = 0, price: float = 0.0, trigger: float = 0.0, *,
+               reason: str = "") -> str:  # fmt: skip
+        """Asks for another quantity (in all, with what is filled), price or trigger of a working order; 0: as it is.
+
+        Returns the wish's id, or "" when the order is not working any more. ValueError when nothing is to be changed,
+        or something that an order of its kind does not have.
+        """
+        return self._desk.modify(order_id, quantity, price, trigger, reason)
+
+    def cancel(self, order_id: str, reason: str = "") -> str:
+        """Asks that no more of an order be filled; returns the wish's id, or "" when it is not working any more."""
+        return self._desk.cancel(order_id, reason)
 
     def signal(self, name: str, value: float, instrument: str = "", **data: object) -> str:
         """Tells all others; returns the signal's id. It is about this instance's instrument unless one is named."""
@@ -165,3 +231,7 @@ class Algo:
     def end(self, reason: str) -> None:
         """Ends the whole algo in good order, after this event."""
         self._desk.end(reason)
+
+
+def _side(missing: int) -> Side:
+    return "buy" if missing > 0 else "sell"

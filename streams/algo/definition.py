@@ -48,13 +48,27 @@ class Definition:
         return self.on_tick or self.on_ticks or self.timer_us > 0
 
     @property
+    def on_order(self) -> bool:
+        """Whether it is told of its orders. They are followed in any case."""
+        return _defines(self.made, "on_order")
+
+    @property
+    def on_risk(self) -> bool:
+        """Whether topic ``risk-points`` has to be read."""
+        return _defines(self.made, "on_risk")
+
+    @property
+    def on_breach(self) -> bool:
+        """Whether topic ``breaches`` has to be read."""
+        return _defines(self.made, "on_breach")
+
+    @property
     def inputs(self) -> list[str]:
         """As the record Algo has them."""
         found = ["ticks"] if self.on_tick or self.on_ticks else []
         found += [f"candles:{interval}" for interval in self.intervals]
         found += [f"signals:{name}{':*' * everywhere}" for name, everywhere in self.signals.items()]
-        found += ["orders"] if _defines(self.made, "on_order") else []
-        found += ["risk"] if _defines(self.made, "on_risk") else []
+        found += ["orders"] * self.on_order + ["risk"] * self.on_risk + ["breaches"] * self.on_breach
         return found + ([f"timer:{self.made.timer:g}"] if self.timer_us else [])
 
     def groups(self, instruments: Sequence[str]) -> list[tuple[str, ...]]:

@@ -6,11 +6,12 @@ may go back for one unit without another noticing. That is all there is to exact
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
+from schemas.risk import TradingState
 from streams.algo.definition import Definition
-from streams.algo.events import End, Event, Heard, Minute, Outcome, Run, Ticks
+from streams.algo.events import End, Event, Judged, Minute, Outcome, Reported, Ruled, Run, Ticks
 from streams.algo.pulse import Pulse
 from streams.algo.saved import Saved
 from streams.algo.unit import Unit
@@ -24,6 +25,7 @@ class Engine:
         self.units: dict[str, Unit] = {}
         self._pulse = pulse or Pulse()
         self._by_instrument: dict[str, list[Unit]] = {}
+        self._rulings: dict[str, TradingState] = {}  # by scope of risk
         self._read: dict[str, int] = {}  # source -> where reading is: all units were offered what lies before
 
     def add(
@@ -36,7 +38,8 @@ class Engine:
         """
         self._note_read()  # of those that are there already: it does not hold for this one
         unit = Unit(
-            self.definition, self.run, instruments, self.values, saved, upto or {}, clock_source, self._pulse
+            self.definition, self.run, instruments, self.values, saved, upto or {}, clock_source, self._pulse,
+            self._rulings,
         )  # fmt: skip
         self.units[unit.name] = unit
         self._index()
@@ -50,6 +53,9 @@ class Engine:
     def feed(self, event: Event) -> list[Outcome]:
         """What comes of an event: for each unit that has anything to say, in a fixed order."""
         self._read[event.source] = event.offset + 1
+        if isinstance(event, Ruled):
+            self._rulings[event.state.scope] = event.state.state
+            return []
         outcomes = [unit.feed(event) for unit in self._concerned(event) if unit.started]
         return [outcome for outcome in outcomes if outcome.records or outcome.notes]
 
@@ -57,11 +63,16 @@ class Engine:
         """There is nothing for any unit in this record."""
         self._read[source] = offset + 1
 
-    def recall(self, event: Minute) -> None:
-        """A candle of before: it fills the windows of units that are not started yet."""
-        for unit in self._by_instrument.get(event.candle.instrument, ()):
-            if not unit.started:
+    def recall(self, event: Minute | Judged | Reported, quiet: Container[str] = ()) -> None:
+        """Something of before, for units that are not started yet: candles fill their windows, orders are brought up
+        to date. Units that are ``quiet`` are not told of their orders' news when they start."""
+        for unit in self._concerned(event):
+            if unit.started:
+                continue
+            if isinstance(event, Minute):
                 unit.recall(event)
+            else:
+                unit.catch_up(event, tell=unit.name not in quiet)
 
     @property
     def end(self) -> End | None:
@@ -97,9 +108,12 @@ class Engine:
     def _concerned(self, event: Event) -> Iterable[Unit]:
         if isinstance(event, Minute):
             return self._by_instrument.get(event.candle.instrument, ())
-        if isinstance(event, Heard):
+        if isinstance(event, Judged):
+            return self._by_instrument.get(event.verdict.intent.instrument, ())
+        if isinstance(event, Reported):
+            return self._by_instrument.get(event.report.instrument, ())
+        if not isinstance(event, Ticks):
             return list(self.units.values())
-        assert isinstance(event, Ticks)  # noqa: S101 - there is no fourth kind
         found = {
             unit.name: unit for name in event.batch.names for unit in self._by_instrument.get(name, ())
         }  # a name at a time: a batch names few instruments, a process may have many units

@@ -11,7 +11,8 @@ from typing import Literal
 
 from schemas.fleet import AlgoRequest, Signal, Trading
 from schemas.market import Candle
-from schemas.orders import OrderIntent
+from schemas.orders import OrderEvent, OrderIntent, OrderVerdict
+from schemas.risk import Breach, RiskPoint, RiskState
 from schemas.ticks import TickBatch
 
 
@@ -42,7 +43,52 @@ class Heard:
     signal: Signal
 
 
-Event = Ticks | Minute | Heard
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A record of topic ``order-verdicts``."""
+
+    source: str
+    offset: int
+    verdict: OrderVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A record of topic ``order-events``."""
+
+    source: str
+    offset: int
+    report: OrderEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A record of topic ``risk-points``."""
+
+    source: str
+    offset: int
+    point: RiskPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """A record of topic ``breaches``."""
+
+    source: str
+    offset: int
+    breach: Breach
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A record of topic ``risk-states``: it holds at once for all units, and calls nothing."""
+
+    source: str
+    offset: int
+    state: RiskState
+
+
+Event = Ticks | Minute | Heard | Judged | Reported | Measured | Broke | Ruled
 Record = OrderIntent | Signal | AlgoRequest
 
 

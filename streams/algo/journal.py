@@ -66,9 +66,10 @@ class Journal:
 
     def _produce(self, topic: Topic, key: str, record: Any) -> None:
         value = encode(record)
+        place = {"partition": 0} if topic.partitions == 1 else {}  # whoever reads it reads no other
         while True:
             try:
-                self._producer.produce(topic.name, value, key.encode(), on_delivery=self._failed)
+                self._producer.produce(topic.name, value, key.encode(), on_delivery=self._failed, **place)
                 return
             except BufferError:
                 self._producer.poll(0.1)

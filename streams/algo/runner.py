@@ -9,14 +9,11 @@ from confluent_kafka import Message
 
 from infra.clock import market_clock
 from infra.settings import Settings
-from schemas.codec import UndecodableError, decode
-from schemas.fleet import Signal
-from schemas.market import Candle
-from schemas.ticks import TickBatch
-from schemas.topics import CANDLES, SIGNALS, SUBSCRIPTIONS, TICKS
+from schemas.topics import CANDLES, RISK_STATES, SUBSCRIPTIONS, TICKS
 from streams.algo.definition import Definition
 from streams.algo.engine import Engine
-from streams.algo.events import Event, Heard, Minute, Outcome, Ticks
+from streams.algo.events import Judged, Minute, Outcome, Reported
+from streams.algo.incoming import ORDERS, Incoming
 from streams.algo.journal import Journal, read_states
 from streams.algo.output import Output
 from streams.algo.past import past_start
@@ -44,23 +41,23 @@ class Runner:
         self._run, self._clock = given.task.run, market_clock()
         self._groups = definition.groups(given.task.instruments)
         names = [name for group in self._groups for name in group]
-        self._names, self._instruments = {name.encode() for name in names}, names
+        self._instruments, self._incoming = names, Incoming(definition, given.run, names, output.say)
         self._partitions = Partitions(names)
         self._reader = Reader(of)
         self._journal = Journal(self._run, of, output.say)
         self._members = Membership(given.group, given.task.task, of, self._lost)
         self._own: dict[str, tuple[str, ...]] = {}  # unit -> its sources of ticks, one for each instrument
         self._told: set[str] = set()  # instruments that are known not to be subscribed
+        self._followed: dict[str, int] = {}  # sources that are no unit's own, and where each is read on
         self._changed = True
         self._kept_at = time.monotonic()
 
     def run(self) -> int:
         """Works. The exit status."""
-        for message in self._reader.all_of(SUBSCRIPTIONS, self._stopped):
-            self._partitions.take(message)
-        self._subscriptions = {
-            source: self._reader.next.get(source, 0) for source in self._reader.sources(SUBSCRIPTIONS)
-        }
+        for topic in (SUBSCRIPTIONS, RISK_STATES):
+            self._followed |= dict.fromkeys(self._reader.sources(topic), 0)
+            for message in self._reader.all_of(topic, self._stopped):
+                self._feed(message)
         while not self._stopped() and not self._engine.end:
             self._changed |= self._members.poll()
             if self._changed:
@@ -85,29 +82,16 @@ class Runner:
             self._kept_at = time.monotonic()
 
     def _feed(self, message: Message) -> list[Outcome]:
-        event = self._event(message)
+        source, offset = source_of(message), int(message.offset() or 0)
+        if source in self._followed:
+            self._followed[source] = offset + 1
+        if message.topic() == SUBSCRIPTIONS.name:
+            self._changed |= self._partitions.take(message)
+        event = self._incoming.event(message)
         if event is not None:
             return self._engine.feed(event)
-        self._engine.skip(source_of(message), int(message.offset() or 0))
+        self._engine.skip(source, offset)
         return []
-
-    def _event(self, message: Message) -> Event | None:
-        """The event that a message is; None when there is none for any of our units in it."""
-        topic, key, value = message.topic(), message.key() or b"", message.value() or b""
-        source, offset = source_of(message), int(message.offset() or 0)
-        try:
-            if topic == TICKS.name:
-                return Ticks(source, offset, decode(TickBatch, value))
-            if topic == CANDLES.name and key in self._names:
-                return Minute(source, offset, decode(Candle, value))
-            if topic == SIGNALS.name and key.decode(errors="replace") in self._definition.signals:
-                return Heard(source, offset, decode(Signal, value))
-        except UndecodableError as error:
-            self._output.say(f"a record of {source} at {offset} was passed over: {error}")
-        if topic == SUBSCRIPTIONS.name:
-            self._subscriptions[source] = offset + 1
-            self._changed |= self._partitions.take(message)
-        return None
 
     def _record(self, outcomes: Iterable[Outcome]) -> None:
         """Writes what came of events, and says what there is to say."""
@@ -153,7 +137,7 @@ class Runner:
         if new:
             self._own |= {unit_name(group): wanted[unit_name(group)] for group in new}
             self._take_over(sorted(new))
-        self._reader.go(self._engine.go_back() | self._subscriptions)
+        self._reader.go(self._engine.go_back() | self._followed)
 
     def _wanted(self) -> dict[str, tuple[str, ...]]:
         """Our units, and the sources of their instruments' ticks; says which are waited for."""
@@ -175,17 +159,18 @@ class Runner:
         states = read_states(self._run, self._reader, self._stopped, self._output.say)
         if self._stopped():
             return  # with half of the states read a unit would begin anew
-        topics = [*[CANDLES] * bool(self._definition.intervals), *[SIGNALS] * bool(self._definition.signals)]
-        shared = {source: end for topic in topics for source, end in self._reader.ends(topic).items()}
+        shared = {source: end for topic in self._incoming.topics for source, end in self._reader.ends(topic).items()}
+        orders = {source: shared[source] for topic in ORDERS for source in self._reader.sources(topic)}
         ticks = self._reader.ends(TICKS) if self._definition.wants_ticks else {}
         since: dict[str, int] = {}
         past: dict[str, dict[str, int]] = {}  # by exchange: the same for all units
-        units = []
+        units: list[Unit] = []
+        quiet: set[str] = set()
         for group in groups:
             own = self._own[unit_name(group)]
             ends = shared | {source: ticks[source] for source in own if source in ticks}
             saved, is_recent = self._state(unit_name(group), states)
-            upto = {source: _at(source, saved, end) if is_recent else end for source, end in ends.items()}
+            upto = {s: _at(s, saved, end) if is_recent or s in orders else end for s, end in ends.items()}
             unit = self._engine.add(group, saved, upto, own[0])
             units.append(unit)
             if not (saved and is_recent and saved.shape == unit.shape):
@@ -196,7 +181,9 @@ class Runner:
             since |= {s: min(offset, since.get(s, offset)) for s, offset in unit.since.items() if s in shared}
             if saved and is_recent:
                 self._journal.send(saved.outbox)
-        self._warm_up(units, since)
+            if not is_recent:
+                quiet.add(unit.name)
+        self._warm_up(units, since, orders, quiet)
         if self._stopped():
             for unit in units:
                 self._engine.remove(unit.name)
@@ -222,14 +209,18 @@ class Runner:
         start = min(past_start(exchange, now_us, interval, history) for interval in self._definition.intervals)
         return self._reader.since(CANDLES, self._clock.wall_us(start))
 
-    def _warm_up(self, units: list[Unit], since: dict[str, int]) -> None:
-        """Fills the windows with the candles before the units' own time."""
-        ends = {source: max(unit.upto[source] for unit in units) for source in since}
+    def _warm_up(self, units: list[Unit], since: dict[str, int], orders: dict[str, int], quiet: set[str]) -> None:
+        """Fills the windows with the candles before the units' own time, and works through what was said of their
+        orders up to these ends, however long ago: orders are facts, and ``on_start`` shall know the true position."""
+        ends = {source: max(unit.upto[source] for unit in units) for source in since} | orders
+        since = since | {source: min(unit.upto[source] for unit in units) for source in orders}
         self._reader.go({source: offset for source, offset in since.items() if offset < ends[source]})
         for message in self._reader.read_to(ends, self._stopped):
-            event = self._event(message)
-            if isinstance(event, Minute):
-                self._engine.recall(event)
+            event = self._incoming.event(message)
+            if isinstance(event, Minute | Judged | Reported):
+                self._engine.recall(event, quiet)
+        for unit in units:
+            unit.upto |= {source: max(unit.upto[source], end) for source, end in orders.items()}
 
     def _start(self, units: list[Unit]) -> None:
         outcomes = [unit.start(self._clock.now_us()) for unit in units]

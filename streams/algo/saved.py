@@ -17,6 +17,7 @@ from schemas.fleet import AlgoRequest, AlgoState, Signal
 from schemas.orders import OrderIntent
 from streams.algo.events import Record
 from streams.algo.kept import state_text
+from streams.algo.ledger import Ledger, ledger_from
 
 KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in (OrderIntent, Signal, AlgoRequest)}
 
@@ -26,7 +27,7 @@ class Saved:
     """A unit's kept values."""
 
     state: dict[str, Any] = field(default_factory=dict)
-    position: dict[str, int] = field(default_factory=dict)  # by instrument: bought less sold, as asked for
+    ledger: Ledger = field(default_factory=Ledger)  # its own orders
     outbox: list[Record] = field(default_factory=list)
     since: dict[str, int] = field(default_factory=dict)  # source -> offset from which its windows can be folded again
     shape: str = ""  # what the windows are like: for others ``since`` does not do
@@ -38,6 +39,7 @@ class Saved:
     def to_record(self, run: str, unit: str) -> AlgoState:
         """As it is written."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("upto", "at_us")}
+        values["ledger"] = self.ledger.to_json()
         values["outbox"] = [[type(record).__name__, dataclasses.asdict(record)] for record in self.outbox]
         return AlgoState(run, unit, state_text(values), self.at_us, dict(self.upto))
 
@@ -47,6 +49,8 @@ def from_record(record: AlgoState) -> Saved:
     try:
         values = json.loads(record.values)
         values["outbox"] = [KINDS[kind](**fields) for kind, fields in values.get("outbox", ())]
+        values.pop("position", None)  # what was asked for before there was anybody who fills orders: nothing was filled
+        values["ledger"] = ledger_from(values.get("ledger", {}))
         return Saved(**values, upto=dict(record.upto), at_us=record.at_us)
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
         raise ValueError(f"the state of {record.instrument} cannot be read: {error}") from error

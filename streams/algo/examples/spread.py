@@ -1,12 +1,13 @@
 """A spread between two instruments, on ticks."""
 
-from streams.algo import Algo, Tick, param, state
+from streams.algo import Algo, OrderNews, Tick, param, state
 
 
 class Spread(Algo):
     """Trades the ratio of two prices when it strays from its average: sells the dear one, buys the cheap one."""
 
     legs = 2
+    timer = 10
 
     span: int = param(60, low=5, high=10_000, help="ticks over which the average forgets")
     enter: float = param(2.0, low=0.1, high=10, help="standard deviations at which to enter")
@@ -18,6 +19,7 @@ class Spread(Algo):
     mean: float = state(0.0)
     variance: float = state(0.0)
     side: int = state(0)  # 1: long the first and short the second
+    missed: bool = state(False)  # one was refused: not again before the ratio has been back
 
     def on_tick(self, tick: Tick) -> None:
         self.prices[self.instruments.index(tick.instrument)] = tick.price
@@ -27,10 +29,22 @@ class Spread(Algo):
         distance = self.strays_by(ratio)
         if self.seen < self.span:
             return
-        if not self.side and abs(distance) >= self.enter:
+        if abs(distance) <= self.leave:
+            self.missed = False
+            if self.side:
+                self.trade(0, distance, ratio)
+        elif abs(distance) >= self.enter and not self.side and not self.missed:
             self.trade(-1 if distance > 0 else 1, distance, ratio)
-        elif self.side and abs(distance) <= self.leave:
-            self.trade(0, distance, ratio)
+
+    def on_order(self, order: OrderNews) -> None:
+        if order.status in ("refused", "rejected"):
+            self.log(f"{order.side} {order.quantity} {order.instrument} was {order.status}: {order.reason}")
+            if self.side:  # half a spread is none: out of the other leg
+                self.side, self.missed = 0, True
+
+    def on_timer(self) -> None:
+        if not self.orders():  # all is known of what was asked for
+            self.balance("as it should be")
 
     def strays_by(self, ratio: float) -> float:
         """Standard deviations between the ratio and its average, which then takes it in."""
@@ -45,7 +59,11 @@ class Spread(Algo):
     def trade(self, side: int, distance: float, ratio: float) -> None:
         """Goes long or short the first leg against the second, or out of both."""
         self.side = side
-        first, second = self.instruments
         self.signal("spread", side, ratio=round(ratio, 5), deviations=round(distance, 2))
-        self.target(side * self.quantity, first, reason="spread")
-        self.target(-side * self.quantity, second, reason="spread")
+        self.balance("spread")
+
+    def balance(self, reason: str) -> None:
+        """Asks for what is missing to the position of each leg."""
+        first, second = self.instruments
+        self.target(self.side * self.quantity, first, reason=reason)
+        self.target(-self.side * self.quantity, second, reason=reason)

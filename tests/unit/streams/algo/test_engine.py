@@ -160,7 +160,8 @@ def test_a_callback_that_raises_has_had_no_effect() -> None:
     made = feed(engine, [ticks("ticks/0", 0, [(A, 1.0), (A, -1.0), (A, 2.0)], OPENING)])
     assert [type(r).__name__ for r in made] == ["OrderIntent", "Signal"] * 2
     assert unit.saved().state == {"done": [1.0, 2.0]}
-    assert unit.saved().position == {A: 2}
+    assert unit.desk.position("") == 2
+    assert [order.id for order in unit.desk.orders()] == [r.id for r in made if isinstance(r, OrderIntent)]
 
 
 def test_errors_in_a_row_end_the_algo_and_it_says_why_and_where() -> None:
@@ -257,10 +258,10 @@ def test_revisions_reach_the_window_and_call_nothing() -> None:
     made = feed(engine, [Minute("candles/0", n, minute(A, n, float(n))) for n in range(3)])
     assert len(made) == 3
     assert feed(engine, [Minute("candles/0", 3, minute(A, 1, 50.0, revision=1))]) == []
-    assert unit.window("1m", "").close.tolist() == [0.0, 50.0, 2.0]
+    assert unit.desk.window("1m", "").close.tolist() == [0.0, 50.0, 2.0]
     done = feed(engine, [Minute("candles/0", 4 + n, minute(A, n, float(n))) for n in (3, 4)])
     assert [r.name for r in done if isinstance(r, Signal)] == ["candle-1m", "candle-1m", "candle-5m"]
-    assert unit.window("5m", "").high.tolist() == [51.0]
+    assert unit.desk.window("5m", "").high.tolist() == [51.0]
 
 
 class Runaway(Algo):
@@ -278,4 +279,4 @@ def test_a_callback_that_asks_without_end_is_an_error_and_asks_for_nothing() -> 
     outcomes = engine.feed(ticks("ticks/0", 0, [(A, 1.0)], OPENING))
     assert records(outcomes) == []
     assert "one callback asked for more than 1000 orders and signals" in outcomes[0].notes[0].text
-    assert unit.position("") == 0
+    assert unit.desk.position("") == 0

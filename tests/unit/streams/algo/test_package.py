@@ -45,7 +45,7 @@ def test_a_folder_is_packed_the_same_whatever_its_files_dates_and_hidden_things(
 def test_what_is_told_of_the_examples() -> None:
     told = describe(EXAMPLES / "crossover.py")
     assert told["entry"] == "crossover.py:Crossover"
-    assert told["inputs"] == ["candles:1m"]
+    assert told["inputs"] == ["candles:1m", "orders"]
     assert (told["python"], told["files"]) == ("3.11", 1)
     assert told["description"].startswith("Two moving averages")
     parameters = json.loads(told["parameters"])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import time
 import zipfile
 from typing import Any
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -19,30 +17,11 @@ from streams.console.app import create_app
 from streams.console.fleet_output import tasks_of
 from streams.console.state import Console
 from streams.fleet.errors import UnknownNameError
+from tests.unit.streams.console.client import Client
 from tests.unit.streams.fleet.records import S, algo, beat, command, event, fleet, node, task
 
 DAY = 86_400 * S
 START = {"algo": "crossover", "nodes": ["desk"], "instruments": ["INFY"]}
-
-
-class Client:
-    """Asks an application in this process."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-
-    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
-        async def ask() -> httpx.Response:
-            async with httpx.AsyncClient(transport=self._transport, base_url="http://127.0.0.1") as client:
-                return await client.request(method, path, **more)
-
-        return asyncio.run(ask())
-
-    def get(self, path: str, **more: Any) -> httpx.Response:
-        return self.request("GET", path, **more)
-
-    def post(self, path: str, **more: Any) -> httpx.Response:
-        return self.request("POST", path, **more)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +31,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     console: Console = app.state.console
     console.follower.caught_up.set()
     console.fleet.follower.caught_up.set()
+    console.trading_follower.caught_up.set()
     console.feed.book.put("NSE:INFY", Instrument("NSE:INFY", "kite", 1, "NSE", "INFY", "INFOSYS", "EQ", "NSE", 0.05, 1))
     return app
 

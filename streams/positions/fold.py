@@ -248,7 +248,7 @@ class Holdings:
                 self._rebased[key] = None
 
     def forget(self, state: OrderState) -> None:
-        """The order will not be heard of again: what is settled of it need not be remembered. Settle first."""
+        """The order will not be heard of again: all that is known of it is settled, and it need not be remembered."""
         if state.progress and (ledger := self._ledgers.get(key_of(state))) and ledger.forget(state.order):
             self._rebased[key_of(state)] = None
 
@@ -349,6 +349,8 @@ class _Ledger:
         return bool(old)
 
     def forget(self, order: str) -> bool:
+        if parts := self.of_order.get(order):
+            self.settle(max(part.at_us for part in parts) + 1)
         if self.settled.pop(order, None) is None:
             return False
         self.base = self._based(self.base.holding, self.base.until_us)

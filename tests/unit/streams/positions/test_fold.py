@@ -233,6 +233,16 @@ def test_a_day_is_what_lies_between_its_begin_and_its_end(told: list[OrderEvent]
             assert holdings.day_start(key, start).charges == pytest.approx(sum(part.charges for part in earlier))
 
 
+def test_what_is_forgotten_stays_counted() -> None:
+    holdings = Holdings()
+    orders = told_to(holdings, [filled("a", "buy", 100, 10.0), filled("b", "sell", 40, 13.0, OPEN_US + DAY_US)])
+    before = holdings.get(KEY)
+    holdings.forget(orders["a"])  # although it was not settled yet
+    holdings.forget(orders["a"])
+    assert holdings.get(KEY) == before
+    assert Holdings.restore(holdings.take_bases(), [orders["b"]]).get(KEY) == before
+
+
 def test_an_order_that_turns_out_to_be_anothers_moves() -> None:
     holdings = Holdings()
     told_to(holdings, [filled("a", "buy", 10, 5.0, run=""), filled("a", "buy", 10, 5.0, run="alpha")])

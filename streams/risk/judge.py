@@ -168,9 +168,7 @@ def _check_state(book: Book, wish: Wish, holds: Mapping[str, TradingState]) -> N
     if state == "HALTED":
         raise RefusedError("HALTED", f"Trading is halted for {described(scope)}: only cancels leave.", scope)
     if state == "REDUCING" and not wish.reduces:
-        raise RefusedError(
-            "REDUCING", f"For {described(scope)} only orders that reduce may leave: this does more.", scope
-        )
+        raise RefusedError("REDUCING", f"For {described(scope)} only what reduces may leave: this does more.", scope)
 
 
 def _check_differences(book: Book, wish: Wish) -> None:

@@ -112,5 +112,5 @@ def _dearest(side: Side, kind: OrderKind, protection: float, terms: list[Terms])
     if kind == "market":
         return 0.0, slip
     if kind == "stop":
-        return max(t.trigger for t in terms) * (1.0 + slip), 0.0
+        return max(t.trigger for t in terms) * (1.0 + slip), slip  # once it went off it is a market order
     return max(t.price for t in terms), 0.0

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PAISE = 100
 NOISE = 1e-6  # floating point's own, in paise: no reason to round up
+PRICED = ("money", "notional", "open", "total")  # of the sums: those that change with the price
 FEW = 64  # touched rows up to which each is valued by itself
 COLUMNS = (
     *SUMMED,
@@ -129,7 +130,7 @@ class Sums:
         moved = np.flatnonzero(prices != self.columns["price"][:count])
         if len(moved):
             self._value(moved)
-            self._sum_up()
+            self._sum_up(PRICED)
             self.version += 1
 
     # ---- what is asked
@@ -187,8 +188,9 @@ class Sums:
             return found
         row = self.row_of[key] = len(self.keys)
         self.keys.append(key)
-        self.columns = {name: with_room(values, row) for name, values in self.columns.items()}
-        self.plain = with_room(self.plain, row)
+        if row >= len(self.plain):
+            self.columns = {name: with_room(values, row) for name, values in self.columns.items()}
+            self.plain = with_room(self.plain, row)
         account, run, instrument, _ = key
         self._number(instrument)
         for kind, name in zip(KINDS, (PLATFORM, account, run, instrument, (run, instrument)), strict=True):
@@ -309,8 +311,8 @@ class Sums:
         number = level.number_of.get(name_of(where))
         return [row for row in self._unpriced if level.of_row[row] == number]
 
-    def _sum_up(self) -> None:
-        for name in SUMMED:
+    def _sum_up(self, names: tuple[str, ...] = SUMMED) -> None:
+        for name in names:
             figures = self.columns[name][: len(self.keys)]
             for level in self.levels.values():
                 level.sum_up(name, figures)

@@ -18,7 +18,7 @@ from producers.simulator.faults import faults_router
 from producers.simulator.limits import RateLimits
 from producers.simulator.login import login_router
 from producers.simulator.orders.floor import Trading
-from producers.simulator.orders.rest import orders_router, own_router, portfolio_router
+from producers.simulator.orders.rest import order_routes, own_router, portfolio_router
 from producers.simulator.quotes import quotes_router
 from producers.simulator.sessions import Sessions
 
@@ -29,9 +29,9 @@ def build_app(
     """The application. What is not part of it (funds, GTT orders, baskets) answers 404 in Kite's form."""
     app = FastAPI(title="Simulated exchange", docs_url=None, redoc_url=None, openapi_url=None)
     door, desk = Door(sessions, limits), trading.desk
+    app.router.routes.extend(order_routes(desk, door, trading.faults))  # first: nothing is asked for as often
     app.include_router(login_router(exchange, door))
     app.include_router(quotes_router(exchange, door))
-    app.include_router(orders_router(desk, door, trading.faults))
     app.include_router(portfolio_router(desk, door, trading.prices))
     app.include_router(own_router(desk, trading.journal))
     app.include_router(faults_router(exchange, sessions, trading.faults))

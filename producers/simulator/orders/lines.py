@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from typing import Any
 
 from producers.simulator.orders.account import Account, Holding
@@ -27,8 +27,12 @@ def order_line(order: Order, is_new: bool) -> Line:
 
 
 def add_entry(line: Line, entry: Entry) -> None:
-    """A line of the order's history."""
-    line["entries"].append(astuple(entry))
+    """A line of the order's history. Written out: ``astuple`` takes twenty times as long."""
+    t = entry.terms
+    terms = (t.quantity, t.kind, t.price, t.trigger, t.validity, t.protection, t.disclosed)
+    line["entries"].append(
+        (entry.status, entry.at_us, terms, entry.filled, entry.value, entry.cancelled, entry.message, entry.raw)
+    )
 
 
 def add_trade(line: Line, trade: Trade) -> None:

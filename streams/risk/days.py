@@ -67,7 +67,7 @@ class Days:
         changed = np.flatnonzero((sums[: len(seen)] != seen).any(1)).tolist()
         for number in (*changed, *range(len(seen), len(sums))):
             totals = Totals(*(sums[number, : len(IN_DAY)] / PAISE).tolist())
-            scope = level.scope(number)
+            scope = level.scopes[number]
             day = self._days[scope] = take_mark(self.of(scope), totals, now_us)
             yield number, day
 
@@ -84,7 +84,7 @@ class Days:
         sums = self._book.sums
         level = sums.levels["instrument"]
         for number in np.flatnonzero(level.instruments[: len(level)]):
-            scope = level.scope(int(number))
+            scope = level.scopes[number]
             if (price := float(sums.prices[number])) > 0:
                 self._days[scope] = take_price(self.of(scope), price, now_us)
             self.keep(scope)

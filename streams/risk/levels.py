@@ -21,6 +21,7 @@ class Level:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.names: list[Any] = []
+        self.scopes: list[str] = []  # as they are in records
         self.number_of: dict[Hashable, int] = {}
         self.of_row: Column = np.zeros(0, np.intp)  # by row of the values: its scope's number
         self.instruments: Column = np.zeros(0)  # held or pending
@@ -35,20 +36,21 @@ class Level:
         if found is None:
             found = self.number_of[name] = len(self.names)
             self.names.append(name)
-            self.instruments = with_room(self.instruments, found)
-            self._sums = {column: with_room(values, found) for column, values in self._sums.items()}
+            self.scopes.append(self._scope(name))
+            if found >= len(self.instruments):
+                self.instruments = with_room(self.instruments, found)
+                self._sums = {column: with_room(values, found) for column, values in self._sums.items()}
         return found
 
     def place(self, row: int, name: Hashable) -> int:
         """Notes in which scope a row is; the scope's number."""
         number = self.number(name)
-        self.of_row = with_room(self.of_row, row)
+        if row >= len(self.of_row):
+            self.of_row = with_room(self.of_row, row)
         self.of_row[row] = number
         return number
 
-    def scope(self, number: int) -> str:
-        """A scope as it is in records."""
-        name = self.names[number]
+    def _scope(self, name: Any) -> str:
         match self.kind:
             case "platform":
                 return PLATFORM
@@ -87,7 +89,8 @@ def name_of(scope: Scope) -> Hashable:
 
 
 def with_room(values: Column, index: int) -> Column:
-    """The column, long enough to have something at an index."""
+    """The column (or rows of several), long enough to have something at an index."""
     if index < len(values):
         return values
-    return np.concatenate([values, np.zeros(max(64, len(values), index + 1 - len(values)), values.dtype)])
+    more = max(64, len(values), index + 1 - len(values))
+    return np.concatenate([values, np.zeros((more, *values.shape[1:]), values.dtype)])

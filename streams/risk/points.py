@@ -24,7 +24,7 @@ from streams.risk.uses import Uses
 SECOND_US = 1_000_000
 EVERY_US = SECOND_US  # of the wall's time, between two points of a scope in which something has changed
 LEAST_US = 60 * SECOND_US  # and in which nothing has
-MOST_LINES = 5000  # parts and uses in the points of one mark
+MOST_LINES = 2500  # parts and uses in the points of one mark
 TOLD: tuple[Kind, ...] = ("platform", "account", "algo")  # kinds of scopes that have points
 FIGURES = ("quantity", "average", "money", "realised", "open", "charges")
 
@@ -44,7 +44,7 @@ class Points:
         for kind in TOLD:
             level = self._book.sums.levels[kind]
             for number in range(len(level)):
-                scope = level.scope(number)
+                scope = level.scopes[number]
                 state = self._state(kind, level.names[number], scope, holds)
                 last_us = self._due_since(kind, number, scope, state, now_us)
                 if last_us is not None:

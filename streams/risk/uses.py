@@ -54,7 +54,7 @@ class Uses:
         self._limits: dict[tuple[str, str], Limit] = {}
         self._kinds: dict[Kind, tuple[LimitName, ...]] = {}  # which limits there are at all for scopes of a kind
         self._bounds: dict[tuple[Kind, str], Column] = {}
-        self._losses: dict[tuple[Kind, str], Column] = {}
+        self._losses: dict[Kind, Column] = {kind: np.zeros((0, len(LOSSES))) for kind in KINDS}
         self._accounts: dict[str, set[str]] = {}  # by run, those in which it trades
         self._rows = 0
 
@@ -90,9 +90,10 @@ class Uses:
 
     def take_day(self, kind: Kind, number: int, day: Day) -> None:
         """A scope's day is this now."""
-        for name, loss in zip(LOSSES, (day.drawdown, day.drawdown_all_time, -day.profit), strict=True):
-            column = self._losses[kind, name] = with_room(self._losses.get((kind, name), np.zeros(0)), number)
-            column[number] = max(0.0, loss)
+        losses = self._losses[kind]
+        if number >= len(losses):
+            losses = self._losses[kind] = with_room(losses, number)
+        losses[number] = day.drawdown, day.drawdown_all_time, max(0.0, -day.profit)
 
     def broken(self, today: str) -> Iterator[Use]:
         """All that are broken."""
@@ -120,7 +121,7 @@ class Uses:
         found = []
         for name in self.names(kind):
             if name == "orders-per-second":
-                scope = self._book.sums.levels[kind].scope(number)
+                scope = self._book.sums.levels[kind].scopes[number]
                 if limit := self._book.limit(scope, name):
                     found.append(Use(scope, limit, limit.value, self._book.paces.in_second(scope, now_us)).in_units())
             elif name in WATCHED and (use := self._use(kind, number, name, self._used(kind, number, name, today))):
@@ -128,7 +129,7 @@ class Uses:
         return found
 
     def _use(self, kind: Kind, number: int, name: LimitName, used: float) -> Use | None:
-        scope = self._book.sums.levels[kind].scope(number)
+        scope = self._book.sums.levels[kind].scopes[number]
         limit = self._book.limit(scope, name)
         return Use(scope, limit, self._bound(scope, limit), used) if limit else None
 
@@ -136,7 +137,7 @@ class Uses:
         level = self._book.sums.levels[kind]
         known = self._bounds.get((kind, name), np.zeros(0))
         if len(known) < len(level):
-            scopes = [level.scope(number) for number in range(len(known), len(level))]
+            scopes = [level.scopes[number] for number in range(len(known), len(level))]
             limits = [(scope, self._book.limit(scope, name)) for scope in scopes]
             more = [self._bound(scope, limit) if limit else inf for scope, limit in limits]
             known = self._bounds[kind, name] = np.concatenate([known, np.array(more)])
@@ -168,7 +169,8 @@ class Uses:
                 return sums.most_shares(kind)
             case "orders-per-day":
                 return np.array([float(self._used(kind, number, name, today)) for number in range(count)])
-        return with_room(self._losses.get((kind, name), np.zeros(0)), count)[:count]
+        losses = self._losses[kind] = with_room(self._losses[kind], count)
+        return losses[:count, LOSSES.index(name)]
 
     def _used(self, kind: Kind, number: int, name: str, today: str) -> float:
         sums = self._book.sums
@@ -181,9 +183,9 @@ class Uses:
             case "position":
                 return self._most_shares(kind, number)
             case "orders-per-day":
-                return self._book.orders_on(level.scope(number), today)
-        losses = self._losses.get((kind, name), np.zeros(0))
-        return float(losses[number]) if number < len(losses) else 0.0
+                return self._book.orders_on(level.scopes[number], today)
+        losses = self._losses[kind]
+        return float(losses[number, LOSSES.index(name)]) if number < len(losses) else 0.0
 
     def _most_shares(self, kind: Kind, number: int) -> float:
         sums = self._book.sums

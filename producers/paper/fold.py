@@ -107,11 +107,11 @@ def fold(market: Market, event: Event) -> tuple[Market, list[PaperOrder]]:
             market = _tick(_advance(market, desk, event.at_us), desk, event)
         case _:
             return market, []
-    live = {id_: order for id_, order in desk.orders.items() if order.is_live}
-    requests = market.requests
-    if len(live) < len(desk.orders):
-        requests = tuple(request for request in requests if request.order in live)
-    return replace(market, orders=live, requests=requests), desk.told
+    orders, requests = desk.orders, market.requests
+    if any(not order.is_live for order in desk.told):
+        orders = {id_: order for id_, order in orders.items() if order.is_live}
+        requests = tuple(request for request in requests if request.order in orders)
+    return Market(market.instrument, market.quote, orders, requests), desk.told
 
 
 @dataclass(slots=True)
@@ -123,9 +123,10 @@ class _Desk:
 
     def put(self, order: PaperOrder) -> None:
         before = self.orders.get(order.id)
-        self.orders[order.id] = order
-        if before is None or order.shown() != before.shown():
-            self.told.append(order)
+        if order is not before:
+            self.orders[order.id] = order
+            if before is None or order.told != before.told:
+                self.told.append(order)
 
 
 def _with(market: Market, request: Request) -> Market:
@@ -138,6 +139,8 @@ def _with(market: Market, request: Request) -> Market:
 
 def _advance(market: Market, desk: _Desk, until_us: int) -> Market:
     """All that is due by then, in its order: requests reach the book, sessions end."""
+    if market.next_us > until_us:
+        return market
     for closes_us in sorted({order.closes_us for order in desk.orders.values() if order.closes_us <= until_us}):
         market = _requests(market, desk, closes_us - 1)
         for order in list(desk.orders.values()):
@@ -188,7 +191,7 @@ def _tick(market: Market, desk: _Desk, quote: Quote) -> Market:
     before, left = market.quote, {"buy": 0, "sell": 0}
     if before is not None and 0 <= before.volume <= quote.volume:
         left = dict.fromkeys(left, quote.volume - before.volume)
-    coming = {request.order for request in market.requests if request.action == "arrive"}
+    coming = {request.order for request in market.requests if request.action == "arrive"} if market.requests else ()
     for order in sorted(desk.orders.values(), key=_priority):
         if not order.is_live or order.id in coming or quote.at_us <= order.since_us or quote.at_us < order.opens_us:
             continue

@@ -61,10 +61,14 @@ def _rest(order: PaperOrder, quote: Quote, traded: int) -> tuple[PaperOrder, Quo
     elif traded > 0 and quote.last == order.price and ahead != UNKNOWN:
         quantity = min(order.working, max(0, traded - ahead))
         ahead = max(0, ahead - traded)
-    order = _fill(replace(order, ahead=_shorter(ahead, order, quote)), quantity, quantity * order.price, quote.at_us)
+    if (ahead := _shorter(ahead, order, quote)) != order.ahead:
+        order = replace(order, ahead=ahead)
+    order = _fill(order, quantity, quantity * order.price, quote.at_us)
     left, crossed, _ = _taken(quote.facing(order.side), order.side, order.working, order.price)
-    order = _fill(order, crossed, crossed * order.price, quote.at_us)
-    return order, quote.with_facing(order.side, left), traded - quantity
+    if crossed:
+        order = _fill(order, crossed, crossed * order.price, quote.at_us)
+        quote = quote.with_facing(order.side, left)
+    return order, quote, traded - quantity
 
 
 def _take(order: PaperOrder, quote: Quote, at_us: int) -> tuple[PaperOrder, Quote]:
@@ -78,12 +82,14 @@ def _take(order: PaperOrder, quote: Quote, at_us: int) -> tuple[PaperOrder, Quot
 def _taken(levels: tuple[Level, ...], side: Side, wanted: int, limit: float) -> tuple[tuple[Level, ...], int, float]:
     """What is left of the levels when so much is taken of them within a limit; how much that was, and its value."""
     quantity, value, left = 0, 0.0, list[Level]()
+    if not levels or not wanted or not is_within(side, levels[0][0], limit):
+        return levels, 0, 0.0
     for price, there in levels:
         part = min(wanted - quantity, there) if is_within(side, price, limit) else 0
         quantity, value = quantity + part, value + part * price
         if there > part:
             left.append((price, there - part))
-    return (tuple(left) if quantity else levels), quantity, value
+    return tuple(left), quantity, value
 
 
 def _queue(order: PaperOrder, quote: Quote) -> int:

@@ -74,6 +74,11 @@ class PaperOrder:
         """Of what is filled, 0 when nothing is."""
         return self.value / self.filled if self.filled else 0.0
 
+    @property
+    def told(self) -> tuple[object, ...]:
+        """What a broker tells of it that may change."""
+        return self.status, self.filled, self.changed_us, self.revision, self.quantity, self.price, self.trigger
+
     def shown(self, *, settling: bool = False) -> BrokerOrder:
         """The order as a broker shows it."""
         return BrokerOrder(

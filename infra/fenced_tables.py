@@ -25,6 +25,7 @@ from infra.settings import Settings
 
 Change = tuple[str, str, bytes | None]  # kind, key, value or None where it is gone
 Message = tuple[str, bytes, bytes | None]  # topic, key, value
+WAIT_MS = 100  # a topic whose records were taken too late is asked for again only when the fetch under way ends
 FIRST_LOOK = 4  # offsets back from the end; ever more until there is a record
 
 
@@ -34,6 +35,7 @@ class CommittedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         made = super()._create_worker_consumer(transport)
         made._isolation_level = "read_committed"  # Faust has it only together with transactions of its own
+        made._fetch_max_wait_ms = WAIT_MS
         return made
 
 
@@ -76,8 +78,9 @@ class FencedTable:
         """Makes its topic; KafkaException when Kafka refuses."""
         config = {"cleanup.policy": "compact", "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.1"}
         topic = NewTopic(self.changelog, 1, self._settings.kafka_replication, config=config)
+        client = kafka.admin(self._settings)  # kept until the answer is in
         try:
-            kafka.admin(self._settings).create_topics([topic])[self.changelog].result(30)
+            client.create_topics([topic])[self.changelog].result(30)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise

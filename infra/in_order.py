@@ -21,6 +21,7 @@ class InOrder:
         self.next: dict[str, int] = {}
         self._heard_s: float = 0.0
         self._early: set[str] = set()  # topics of which a later record came than the next
+        self._more: dict[str, tuple[int, float]] = {}  # topic -> the next offset, and since when the log has it
         self._sent_back: dict[str, tuple[float, float]] = {}  # topic -> when it may be sent back again, next patience
 
     def begin(self, places: Mapping[str, int], now_s: float) -> None:
@@ -32,6 +33,7 @@ class InOrder:
         """Nothing is taken until it begins again."""
         self.next = {}
         self._early.clear()
+        self._more.clear()
         self._sent_back.clear()
 
     def takes(self, topic: str, offset: int, now_s: float) -> bool:
@@ -50,11 +52,20 @@ class InOrder:
 
     def overdue(self, ends: Mapping[str, int], now_s: float) -> Iterable[tuple[str, int]]:
         """The topics whose next record should have come, and its offset: a later one came, or the log has more
-        (``ends``) and nothing at all was heard."""
+        (``ends``) and nothing at all was heard for as long as it has."""
         silent = now_s - self._heard_s > self._silence_s
         for topic, expected in self.next.items():
             not_before_s, patience_s = self._sent_back.get(topic, (0.0, FIRST_S))
-            missing = topic in self._early or (silent and ends.get(topic, 0) > expected)
+            since_s = self._has_more(topic, expected, now_s) if ends.get(topic, 0) > expected else now_s
+            missing = topic in self._early or (silent and now_s - since_s > self._silence_s)
             if missing and now_s >= not_before_s:
                 self._sent_back[topic] = (now_s + patience_s * 2, min(LONGEST_S, patience_s * 2))
                 yield topic, expected
+
+    def _has_more(self, topic: str, expected: int, now_s: float) -> float:
+        """Since when it is known that the log has the next record."""
+        known, since_s = self._more.get(topic, (-1, now_s))
+        if known != expected:
+            since_s = now_s
+        self._more[topic] = expected, since_s
+        return since_s

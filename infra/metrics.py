@@ -12,3 +12,10 @@ DEAD_LETTERS = Counter("dead_letters_total", "Messages and frames that could not
 CANDLE_TICKS = Counter("candle_ticks_total", "Ticks folded into candles")
 CANDLE_ROWS = Counter("candle_rows_total", "Candle rows written to Cassandra")
 CANDLE_FLUSH = Histogram("candle_flush_seconds", "Time to make the touched candles durable")
+RISK_VERDICTS = Counter("risk_verdicts_total", "Verdicts on intents, by their code", ["code"])
+RISK_LATENCY = Histogram(
+    "risk_verdict_seconds",
+    "From the time of an intent in the log to its verdict in the log",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+)
+RISK_MARK = Histogram("risk_mark_seconds", "Time to reckon anew what is at risk")

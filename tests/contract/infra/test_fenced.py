@@ -1,4 +1,4 @@
-"""Writing as the one in charge, on real Kafka: what is committed is read, and who was in charge before writes no more."""
+"""Writing as the one in charge, on real Kafka: what is committed is read; who was in charge before writes no more."""
 
 from __future__ import annotations
 

@@ -68,3 +68,12 @@ def test_what_comes_early_is_waited_for_a_moment() -> None:
     assert list(order.overdue({"t": 3}, 1.0 + FIRST_S)) == [("t", 0)]
     assert order.takes("t", 0, 2.0)
     assert order.takes("t", 1, 2.0)
+
+
+def test_a_record_that_is_on_its_way_after_a_long_silence_is_left_alone() -> None:
+    order = InOrder()
+    order.begin({"t": 0}, 0.0)
+    assert list(order.overdue({"t": 0}, 60.0)) == [], "there was nothing for a minute"
+    assert list(order.overdue({"t": 1}, 60.1)) == [], "now there is"
+    assert list(order.overdue({"t": 1}, 60.1 + FIRST_S)) == []
+    assert list(order.overdue({"t": 1}, 60.2 + FIRST_S)) == [("t", 0)]

@@ -89,8 +89,8 @@ class Sums:
         self.prices[number] = self.prices[number] or price
         if self.firsts[number] != first:
             self.firsts[number] = first
-            for key in self._book.keys_of(instrument=instrument):
-                self.touch(key)
+            rows = (self.row_of.get(key) for key in self._book.keys_of(instrument=instrument))
+            self.columns["price"][[row for row in rows if row is not None]] = np.nan  # to be valued anew
 
     def settle(self, market: Market) -> None:
         """Reads and values anew what was touched."""
@@ -125,6 +125,10 @@ class Sums:
             if quote is not None:
                 self.prices[number] = quote.price
         self.settle(market)
+        self.revalue()
+
+    def revalue(self) -> None:
+        """Values anew what was valued at another price than the last that was seen."""
         count = len(self.keys)
         prices = self.prices[self.levels["instrument"].of_row[:count]]
         moved = np.flatnonzero(prices != self.columns["price"][:count])

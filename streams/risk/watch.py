@@ -60,7 +60,7 @@ class Watch:
             self._version = -1
         book.sums.reprice(self._market)
         days.meet_instruments()
-        book.sums.settle(self._market)
+        book.sums.revalue()
         if self._uses.refresh():
             self._version = -1  # other scopes may have to be watched now
         self._take_days(now_us)

@@ -59,7 +59,7 @@ def steps_of(order: Order, cause: models.Cause | None = None) -> list[models.Ste
             rank += 1
 
     if cause is not None:
-        add(cause.at_us, cause.kind, cause.text, cause.place)
+        add(cause.at_us, cause.place.partition("/")[0], cause.text, cause.place)
     if order.intent is not None:
         add(order.intent.at_us, "asked", _asked(order), f"order-intents/0/{order.place}" if order.place >= 0 else "")
     if (verdict := order.verdict) is not None:

@@ -104,7 +104,11 @@ def _totals(market: Market, width: int) -> Text:
         (f"{totals.workers_streaming}/{totals.workers_wanted}", "workers", f"bold {UP if whole else WARN}"),
         _candles(totals.candles_lag_s),
     ]
+    if totals.money_at_risk is not None and width >= _WIDE:
+        figures.append((f"₹{short(round(totals.money_at_risk))}", "at risk", "bold"))
     left = Text(" ")
+    if totals.trading != "ACTIVE":
+        left.append(f"{totals.trading} ", style=f"bold {DOWN if totals.trading == 'HALTED' else WARN}").append("  ")
     for number, unit, style in figures:
         left.append(number, style=style).append(f" {unit}   ", style=QUIET)
     right = Text(f"{short(totals.ticks)} ticks seen ", style=QUIET)

@@ -6,7 +6,7 @@ below.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -75,7 +75,7 @@ def trades_screen(said: Row, width: int) -> RenderableType:
     _columns(table, ("price", ">"), *((("value", ">"), ("account", "<"), ("broker's", "<")) if wide else ()))
     for t in trades:
         cells = [moment(t["at"], said["day"]), Text(t["order"]), who(t), side(t["side"]), grouped(t["quantity"])]
-        more = [rupees(t["value"]), account(t["account"]), plain(t["broker_order"])] if wide else []
+        more = [cash(t["value"]), account(t["account"]), plain(t["broker_order"])] if wide else []
         table.add_row(*cells, name(t["instrument"], wide), money(t["price"]), *more)
     sums = {way: sum(t["value"] for t in trades if t["side"] == way) for way in ("buy", "sell")}
     total = f"{len(trades)} fills: bought for {rupees(sums['buy'])}, sold for {rupees(sums['sell'])}."
@@ -97,10 +97,10 @@ def positions_screen(said: Row, width: int) -> RenderableType:
         cells += [account(p["account"]), Text(p["product"])] if wide else []
         held = grouped(p["quantity"]) if p["quantity"] else Text("flat", style="dim")
         cells += [held, money(p["average_price"]) if p["quantity"] else "", optional(p["price"], money)]
-        cells += [optional(p["value"], rupees)] if wide else []
-        cells += [profit(p["open"]), profit(p["realised"])]
-        cells += [rupees(p["charges"])] if wide else []
-        table.add_row(*cells, optional(p["money_at_risk"], rupees))
+        cells += [optional(p["value"], cash)] if wide else []
+        cells += [profit(p["open"], cash), profit(p["realised"], cash)]
+        cells += [cash(p["charges"])] if wide else []
+        table.add_row(*cells, optional(p["money_at_risk"], whole))
     sums = Text.assemble(
         ("Open ", "dim"), profit(said["open"]), ("  realised ", "dim"), profit(said["realised"]),
         ("  charges ", "dim"), rupees(said["charges"]),
@@ -242,11 +242,22 @@ def status(o: Row, *, wide: bool) -> Text:
     return made.append(f" {grouped(o['filled'])}") if partly and not wide else made
 
 
-def profit(value: float | None) -> Text:
+def profit(value: float | None, form: Callable[[float], str] = rupees) -> Text:
     """Rupees, green above and red below 0."""
     if value is None:
         return Text("–", style="dim")
-    return Text(rupees(value), style="green" if value > 0 else "red" if value < 0 else "dim")
+    return Text(form(value), style="green" if value > 0 else "red" if value < 0 else "dim")
+
+
+def cash(value: float) -> str:
+    """Rupees with both decimals, so that a column's stand below each other."""
+    text = rupees(value)
+    return text if "." in text else f"{text}.00"
+
+
+def whole(value: float) -> str:
+    """Whole rupees: where sums of lakhs stand below each other nobody reads paise."""
+    return rupees(round(value))
 
 
 def optional(value: float | None, form: Any) -> Any:

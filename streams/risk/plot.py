@@ -12,6 +12,7 @@ from schemas.rupees import grouped
 Row = dict[str, Any]
 SIZE = (11.0, 7.5)  # inches
 MOST_TICKS = 16
+FEWEST = 8
 
 
 def save_png(said: Row, path: Path) -> None:
@@ -36,12 +37,14 @@ def save_png(said: Row, path: Path) -> None:
     profit.plot(at, [day["profit"] for day in days], color="#3c9a5f", marker="o", label="profit and loss of the day")
     profit.bar(at, [-day["drawdown_max"] for day in days], color="#d9534f", alpha=0.45, width=0.7,
                label="largest drawdown of the day")  # fmt: skip
-    profit.legend(loc="upper left", fontsize="small")
+    profit.legend(loc="best", fontsize="small")
     rupees = FuncFormatter(lambda value, _: f"₹{grouped(value, 0)}".replace("₹-", "-₹"))
     for plot in (risk, change, profit):
         plot.yaxis.set_major_formatter(rupees)
         plot.axhline(0, color="black", linewidth=0.6)
         plot.grid(axis="y", alpha=0.3)
+        plot.set_axisbelow(True)
+    profit.set_xlim(-0.6, max(len(days), FEWEST) - 0.4)  # a few days do not become broad walls
     every = -(-len(days) // MOST_TICKS)
     profit.set_xticks(at[::every], [day["day"] for day in days[::every]], rotation=45, ha="right")
     try:

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from schemas.rupees import grouped, rupees
+from schemas.rupees import grouped
 from streams.console.fleet_screen import plain
 from streams.console.trading_screen import (
     WIDE,
@@ -24,6 +24,7 @@ from streams.console.trading_screen import (
     profit,
     run,
     state_line,
+    whole,
 )
 from streams.console.trading_words import money
 from streams.risk.limits import value_text
@@ -74,14 +75,15 @@ def totals_table(rows: Sequence[Row], width: int, day: str) -> Table:
     for title in columns:
         table.add_column(title, justify="right", no_wrap=True)
     for r in rows:
-        state = Text(f" {r['state']}").stylize("") if r["state"] == "ACTIVE" else coloured(f"{r['state']}")
-        scope = plain(r["scope"]) if r["state"] == "ACTIVE" else Text.assemble(r["scope"], " ", state)
-        cells: list[Any] = [scope, rupees(r["money_at_risk"]), rupees(r["day_max"]), change(r)]
+        scope = plain(r["scope"])
+        if r["state"] != "ACTIVE":
+            scope = Text.assemble(scope, " ", coloured(r["state"]))
+        cells: list[Any] = [scope, whole(r["money_at_risk"]), whole(r["day_max"]), change(r)]
         if wide:
-            cells += [moment(r["day_max_at"], day), profit(r["realised"]), profit(r["open"]), rupees(r["charges"])]
-        cells += [profit(r["profit"]), loss(r["drawdown"])]
+            cells += [moment(r["day_max_at"], day), gain(r["realised"]), gain(r["open"]), whole(r["charges"])]
+        cells += [gain(r["profit"]), loss(r["drawdown"])]
         if wide:
-            cells += [loss(r["drawdown_all_time"]), rupees(r["notional"]), grouped(r["orders"])]
+            cells += [loss(r["drawdown_all_time"]), whole(r["notional"]), grouped(r["orders"])]
         table.add_row(*cells)
     return table
 
@@ -106,18 +108,20 @@ def algos_table(algos: Sequence[Row], width: int) -> Table:
     for title in (*columns, *(("realised", "open") if wide else ("P&L",))):
         table.add_column(title, justify="right", no_wrap=True)
     for algo in algos:
-        made = [profit(algo["realised"]), profit(algo["open"])] if wide else [profit(algo["profit"])]
+        made = [gain(algo["realised"]), gain(algo["open"])] if wide else [gain(algo["profit"])]
         blank = [""] * (7 if wide else 4)
-        total = Text(rupees(algo["money_at_risk"]), style="bold")
+        total = Text(whole(algo["money_at_risk"]), style="bold")
         table.add_row(run(algo["run"], "people's orders"), *blank, total, *made)
         for p in algo["parts"]:
             more = [account(p["account"]), p["product"]] if wide else []
-            profits = [profit(p["realised"]), profit(p["open"])] if wide else [profit(p["realised"] + p["open"])]
+            profits = (
+                [gain(p["realised"]), gain(p["open"])] if wide else [gain(p["realised"] + p["open"] - p["charges"])]
+            )
             table.add_row(
                 Text("  ").append_text(name(p["instrument"], wide)), *more, grouped(p["quantity"]),
                 grouped(p["covered"]) if p["covered"] else "", pending(p),
                 *((money(p["average_price"]) if p["quantity"] else "",) if wide else ()),
-                money(p["price"]) if p["price"] else Text("–", style="dim"), rupees(p["money_at_risk"]), *profits,
+                money(p["price"]) if p["price"] else Text("–", style="dim"), whole(p["money_at_risk"]), *profits,
             )  # fmt: skip
     return table
 
@@ -158,6 +162,11 @@ def _colour(part: float | None) -> str:
     return "yellow" if part < AT else "red"
 
 
+def gain(value: float) -> Text:
+    """A profit or loss in whole rupees."""
+    return profit(value, whole)
+
+
 def change(row: Row) -> Text:
     """The day's maximum against that of the day before."""
     if not row["previous_max"]:
@@ -168,7 +177,7 @@ def change(row: Row) -> Text:
 
 def loss(value: float) -> Text:
     """A drawdown: nothing, or red."""
-    return Text(rupees(value), style="red" if value > 0 else "dim")
+    return Text(whole(value), style="red" if value > 0 else "dim")
 
 
 def limits_screen(said: Row, width: int) -> RenderableType:
@@ -240,10 +249,10 @@ def history_screen(said: Row, width: int) -> RenderableType:
     room = max(8, min(60, width - (105 if wide else 62)))
     for day in days:
         bar = Bar(most or 1.0, 0.0, day["day_max"], width=room, color="cyan")
-        more = [profit(day["realised"]), profit(day["open"]), rupees(day["charges"]), loss(day["drawdown_all_time"]),
+        more = [gain(day["realised"]), gain(day["open"]), whole(day["charges"]), loss(day["drawdown_all_time"]),
                 grouped(day["orders"])]  # fmt: skip
         table.add_row(
-            day["day"], rupees(day["day_max"]), change(day), bar, profit(day["profit"]), loss(day["drawdown_max"]),
+            day["day"], whole(day["day_max"]), change(day), bar, gain(day["profit"]), loss(day["drawdown_max"]),
             *(more if wide else ()),
         )  # fmt: skip
     return Group(Text(f"Money at risk of {said['scope']} by trading day", style="bold"), table)

@@ -32,6 +32,7 @@ SCOPES = (
 )  # fmt: skip
 VALUED = ("money-at-risk", "notional", "position", "open-positions")
 PACED = "orders-per-second"
+SIZES, QUANTITIES = (0, 4, 6, 12, 18, 24, 36), (1, 2, 6, 12)  # so that limits are often used to their ends
 
 
 class Oracle:
@@ -106,7 +107,7 @@ class Trading(RuleBasedStateMachine):
 
     @initialize(
         limits=st.lists(
-            st.tuples(st.sampled_from(SCOPES), st.sampled_from((*VALUED, PACED)), st.integers(0, 40)), max_size=6
+            st.tuples(st.sampled_from(SCOPES), st.sampled_from((*VALUED, PACED)), st.sampled_from(SIZES)), max_size=6
         )
     )
     def begin(self, limits: list[tuple[str, str, int]]) -> None:
@@ -133,7 +134,8 @@ class Trading(RuleBasedStateMachine):
     @rule(
         target=orders,
         run=st.sampled_from(RUNS), account=st.sampled_from(ACCOUNTS), name=st.sampled_from(NAMES),
-        side=st.sampled_from(("buy", "sell")), quantity=st.integers(1, 12), product=st.sampled_from(("MIS", "CNC")),
+        side=st.sampled_from(("buy", "sell")), quantity=st.sampled_from(QUANTITIES),
+        product=st.sampled_from(("MIS", "CNC")),
         kind=st.sampled_from(("market", "limit", "stop", "stop-limit")), away=st.integers(1, 5),
         protection=st.sampled_from((-1.0, 3.0)),
     )  # fmt: skip

@@ -141,6 +141,14 @@ class Exchange:
         last = (self.extra_packets.get(entry.token) for entry in self.extras.values() if entry.instrument == name)
         return next((packet[0] for packet in last if packet is not None), None)
 
+    def find(self, name: str) -> Instrument | None:
+        """What is listed today as ``EXCHANGE:SYMBOL``."""
+        listed = self.market.catalogue
+        row = listed.row_named.get(name)
+        if row is not None:
+            return listed.instruments[row]
+        return next((entry for entry in self.extras.values() if entry.instrument == name), None)
+
     def local_time(self, at_us: int) -> str:
         """An instant as Kite writes it, in the exchange's own time."""
         return datetime.fromtimestamp(at_us / 1e6, calendar_of("NSE").zone).strftime("%Y-%m-%d %H:%M:%S")

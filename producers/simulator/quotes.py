@@ -17,6 +17,7 @@ from producers.simulator.answers import Door, answer
 from producers.simulator.errors import KiteError
 from producers.simulator.exchange import Exchange
 from producers.simulator.history import WIDTHS, Candles, listed_days, past_days, running_day
+from producers.simulator.orders.bands import band
 from schemas.calendar import calendar_of
 from schemas.market import Instrument
 
@@ -80,15 +81,17 @@ def _quotes(exchange: Exchange, door: Door, request: Request, names: list[str], 
         raise KiteError(400, "InputException", "Missing `i`: give instruments as EXCHANGE:SYMBOL.")
     if len(names) > MOST_QUOTES[kind]:
         raise KiteError(400, "InputException", f"Too many instruments. Max permitted is {MOST_QUOTES[kind]}.")
-    found = ((name, exchange.packet(name)) for name in names)
-    return answer({name: _quote(exchange, packet, kind) for name, packet in found if packet is not None})
+    found = ((name, exchange.find(name), exchange.packet(name)) for name in names)
+    return answer(
+        {name: _quote(exchange, entry, packet, kind) for name, entry, packet in found if entry and packet is not None}
+    )
 
 
 def _rupees(value: Any) -> float:
     return round(int(value) / 100, 2)
 
 
-def _quote(exchange: Exchange, packet: np.void, kind: str) -> dict[str, Any]:
+def _quote(exchange: Exchange, instrument: Instrument, packet: np.void, kind: str) -> dict[str, Any]:
     made: dict[str, Any] = {"instrument_token": int(packet["token"]), "last_price": _rupees(packet["last_price"])}
     if kind == "ltp":
         return made
@@ -98,7 +101,7 @@ def _quote(exchange: Exchange, packet: np.void, kind: str) -> dict[str, Any]:
     close = made["ohlc"]["close"]
     made["timestamp"] = exchange.local_time(int(packet["exchange_time"]) * 1_000_000)
     made["net_change"] = round(made["last_price"] - close, 2)
-    made["lower_circuit_limit"], made["upper_circuit_limit"] = round(close * 0.9, 2), round(close * 1.1, 2)
+    made["lower_circuit_limit"], made["upper_circuit_limit"] = map(_rupees, band(instrument, int(packet["close"])))
     if "depth" in (packet.dtype.names or ()):
         made |= _details(exchange, packet)
     return made

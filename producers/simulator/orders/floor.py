@@ -29,11 +29,7 @@ class Floor:
 
     def find(self, name: str) -> Instrument | None:
         """The market's own, or a tape's."""
-        listed = self._exchange.market.catalogue
-        row = listed.row_named.get(name)
-        if row is not None:
-            return listed.instruments[row]
-        return next((entry for entry in self._exchange.extras.values() if entry.instrument == name), None)
+        return self._exchange.find(name)
 
     def look(self, instrument: Instrument) -> Look | None:
         """What its last packet says."""

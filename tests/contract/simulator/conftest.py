@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -84,28 +85,47 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 def run(home: Path, **more: str) -> Iterator[Simulator]:
-    base = free_port_base()
-    here = {name: value for name, value in os.environ.items() if not name.startswith("PORTFOLIO_")}
-    here |= {"PORTFOLIO_HOME": str(home), "PORTFOLIO_PORT_BASE": str(base)} | more
-    chosen = Settings(home=home, port_base=base, kite_api="", kite_ws="")
-    log = (home / "log").open("wb")
-    process = subprocess.Popen([sys.executable, "-m", "producers.simulator"], env=here, cwd=CHECKOUT, stderr=log)
-    made = Simulator(chosen.kite_api_url, chosen.kite_ws_url)
+    with contextlib.closing(Process(home, **more)) as process:
+        yield process.simulator
 
-    def answers() -> bool:
-        assert process.poll() is None, (home / "log").read_text()
+
+class Process:
+    """A simulator's process, which a test may kill and start again in the same home."""
+
+    def __init__(self, home: Path, **more: str) -> None:
+        base = free_port_base()
+        here = {name: value for name, value in os.environ.items() if not name.startswith("PORTFOLIO_")}
+        self._environment = here | {"PORTFOLIO_HOME": str(home), "PORTFOLIO_PORT_BASE": str(base)} | more
+        self._log = home / "log"
+        self.settings = Settings(home=home, port_base=base, kite_api="", kite_ws="")
+        self.simulator = Simulator(self.settings.kite_api_url, self.settings.kite_ws_url)
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "producers.simulator"], env=self._environment, cwd=CHECKOUT, stderr=log
+            )
         try:
-            return bool(made.health()["status"] == "ok")
+            until(self._answers)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, self._log.read_text()
+        try:
+            return bool(self.simulator.health()["status"] == "ok")
         except httpx.TransportError:
             return False
 
-    try:
-        until(answers)
-        yield made
-    finally:
-        process.terminate()
-        assert process.wait(20) == 0, (home / "log").read_text()
-        log.close()
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        self._process.terminate()
+        assert self._process.wait(20) == 0, self._log.read_text()
 
 
 @pytest.fixture(scope="session")

@@ -145,6 +145,6 @@ def test_history_that_cannot_be(kite: KiteConnect, interval: str, start: str, en
 
 def test_what_is_not_there(simulator: Simulator, kite: KiteConnect) -> None:
     with pytest.raises(GeneralException) as refusal:
-        kite.orders()
+        kite.mf_orders()
     assert refusal.value.code == 404
     assert httpx.delete(f"{simulator.rest}/quote").json()["status"] == "error"

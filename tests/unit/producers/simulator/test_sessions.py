@@ -1,6 +1,7 @@
 """Log-in: tokens once, for minutes, until six in the morning; and the limits on requests."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -108,3 +109,40 @@ def test_one_request_too_many_in_a_second_is_refused(kind: str, allowed: int) ->
     limits.count("another key", kind)
     now[0] = 1.0
     limits.count("key", kind)
+
+
+def count(limits: RateLimits, times: int, kind: str = "orders") -> int:
+    """How many of so many requests are let through."""
+    through = 0
+    for _ in range(times):
+        with suppress(KiteError):
+            limits.count("key", kind)
+            through += 1
+    return through
+
+
+def test_orders_are_limited_by_minute_and_by_day_too() -> None:
+    now, day = [0.0], ["Monday"]
+    limits = RateLimits(lambda: now[0], day=lambda: day[0])
+    through = 0
+    while now[0] < 60:
+        through += count(limits, 12)
+        now[0] += 1.0
+    assert through == 400
+    while through < 5000:
+        through += count(limits, 10)
+        now[0] += 1.5
+    now[0] += 60
+    assert count(limits, 10) == 0
+    day[0] = "Tuesday"
+    assert count(limits, 10) == 10
+
+
+def test_a_raised_limit_is_that_of_other_requests_too_and_the_only_one_of_orders() -> None:
+    now = [0.0]
+    limits = RateLimits(lambda: now[0], orders_per_s=6000)
+    assert count(limits, 6001) == count(limits, 6001, "other") == 6000
+    now[0] = 1.0
+    assert count(limits, 10) == 10
+    assert count(limits, 5, "quote") == 1
+    assert count(RateLimits(lambda: 0.0, orders_per_s=2), 5) == 2

@@ -23,7 +23,7 @@ from infra.settings import CHECKOUT, Settings
 from tests.conftest import free_port_base
 
 R = TypeVar("R")
-WITHIN_S = 30.0
+WITHIN_S, START_WITHIN_S = 30.0, 120.0
 KEY, SECRET = "simulator", "simulator-secret"
 
 
@@ -107,7 +107,7 @@ class Process:
                 [sys.executable, "-m", "producers.simulator"], env=self._environment, cwd=CHECKOUT, stderr=log
             )
         try:
-            until(self._answers)
+            until(self._answers, START_WITHIN_S)
         except BaseException:
             self.kill()
             raise

@@ -42,6 +42,7 @@ class PartRow(BaseModel):
     quantity: int = Field(description="held; negative: short")
     average_price: float
     price: float = Field(description="the last")
+    fresh: bool = Field(description="whether the price is as recent as orders need it")
     covered: int = Field(description="of the quantity, by live stops")
     pending_buy: int
     pending_sell: int

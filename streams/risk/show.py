@@ -121,9 +121,16 @@ def algos_table(algos: Sequence[Row], width: int) -> Table:
                 Text("  ").append_text(name(p["instrument"], wide)), *more, grouped(p["quantity"]),
                 grouped(p["covered"]) if p["covered"] else "", pending(p),
                 *((money(p["average_price"]) if p["quantity"] else "",) if wide else ()),
-                money(p["price"]) if p["price"] else Text("–", style="dim"), whole(p["money_at_risk"]), *profits,
+                last(p), whole(p["money_at_risk"]), *profits,
             )  # fmt: skip
     return table
+
+
+def last(part: Row) -> Text:
+    """The last price; an old one is marked."""
+    if not part["price"]:
+        return Text("–", style="dim")
+    return Text(money(part["price"])) if part["fresh"] else Text(f"{money(part['price'])} old", style="yellow")
 
 
 def pending(part: Row) -> str:

@@ -49,7 +49,7 @@ BODIES: list[tuple[str, str, Any, int, str]] = [
 ADDRESSES: list[tuple[str, int, str]] = [
     ("/", 404, "/api/docs"),
     ("/api", 404, "/api/docs"),
-    ("/api/orders", 404, "/api/docs"),
+    ("/api/nothing", 404, "/api/docs"),
     ("/api/feed/../../etc/passwd", 404, "/api/docs"),
     ("/api/instruments?limit=0", 422, "limit"),
     ("/api/instruments?limit=5001", 422, "limit"),

@@ -69,8 +69,8 @@ class Incoming:
     def topics(self) -> list[Topic]:
         """Those that the units need from where each of them is, but for the ticks."""
         has = self._definition
-        wanted = {CANDLES: has.intervals, SIGNALS: has.signals, RISK_POINTS: has.on_risk, BREACHES: has.on_breach}
-        return [*ORDERS, *(topic for topic, needed in wanted.items() if needed)]
+        asked = [CANDLES] * bool(has.intervals) + [SIGNALS] * bool(has.signals)
+        return [*ORDERS, *asked, *[RISK_POINTS] * has.on_risk, *[BREACHES] * has.on_breach]
 
     def event(self, message: Message) -> Event | None:
         """The event that a message is; None when it is none, or concerns nobody here."""

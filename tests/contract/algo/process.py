@@ -15,16 +15,27 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Message
 
+from infra.fenced import FencedWriter
 from infra.kafka import flush, produce_all, producer
 from infra.settings import CHECKOUT, Settings
 from schemas.codec import decode, encode
 from schemas.fleet import Signal, Task
 from schemas.market import Candle, Subscription
-from schemas.orders import OrderIntent
+from schemas.orders import OrderIntent, OrderVerdict
 from schemas.ticks import TickBatch
-from schemas.topics import CANDLES, ORDER_INTENTS, SIGNALS, SUBSCRIPTIONS, TICKS, Topic
+from schemas.topics import (
+    CANDLES,
+    ORDER_EVENTS,
+    ORDER_INTENTS,
+    ORDER_VERDICTS,
+    SIGNALS,
+    SUBSCRIPTIONS,
+    TICKS,
+    Topic,
+)
 from streams.algo.reader import Reader
 from tests.unit.streams.algo.events import minute
+from tests.unit.streams.algo.orders import report
 from tests.unit.streams.candles.ticks import OPENING, T, batch_of
 from tests.wait import until
 
@@ -127,6 +138,22 @@ class Sender:
         batch = batch_of([T(name, at, -1, at, price) for name, price in prices], at)
         self._to.produce(TICKS.name, encode(batch), partition=partition)
         flush(self._to)
+
+
+class Desk:
+    """In place of risk and a gateway: says what becomes of orders. Each verdict is a transaction."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._risk = FencedWriter(name, settings)
+        self._risk.take_charge()
+
+    def judge(self, verdict: OrderVerdict) -> None:
+        """Writes a verdict."""
+        self._risk.write([(ORDER_VERDICTS, verdict.account, verdict)])
+
+    def report(self, of: OrderIntent, status: str, filled: int = 0) -> None:
+        """Writes an event of an order."""
+        produce_all([(ORDER_EVENTS, 0, of.account, report(of, status, filled, 1.0 if filled else 0.0))])
 
 
 def read(settings: Settings, topic: Topic, record: type[R]) -> list[tuple[Message, R]]:

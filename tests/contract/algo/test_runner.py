@@ -10,12 +10,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.kafka import produce_all, producer
 from infra.settings import Settings
 from schemas.fleet import Signal
+from schemas.orders import OrderIntent
+from schemas.risk import RiskState
+from schemas.topics import ORDER_INTENTS, ORDER_VERDICTS, RISK_STATES
 from streams.algo.engine import Engine
 from streams.algo.events import Event, Minute, Run, Ticks
 from streams.algo.load import load
 from tests.contract.algo.process import (
+    Desk,
     Sender,
     batches,
     candles,
@@ -26,6 +31,7 @@ from tests.contract.algo.process import (
     task,
     unsubscribe_all,
 )
+from tests.unit.streams.algo.orders import verdict
 from tests.unit.streams.candles.ticks import MINUTE, OPENING
 from tests.wait import until
 
@@ -168,6 +174,75 @@ def test_a_burst_is_worked_through_whatever_its_size(servers: Settings, tmp_path
         until("all signals", lambda: len(signals(servers, run)) == 5019, every_s=0.5)
         assert running.terminate() == 0
     assert max(float(s.data["sum"]) for s in signals(servers, run)) == 5019
+
+
+ORDERLY = """
+from streams.algo import Algo
+
+class Orderly(Algo):
+    "Buys with each tick and tells what it has."
+    catch_up = 300.0
+
+    def on_start(self):
+        self.tell("start", self.risk_state)
+
+    def on_tick(self, tick):
+        self.buy(10)
+
+    def on_order(self, order):
+        self.tell(order.status, order.code or order.filled)
+
+    def tell(self, what, more):
+        self.log(f"{what} {more}: {self.position()} of which {self.filled()} in {len(self.orders())}.")
+"""
+
+
+def test_orders_are_followed_through_refusals_fills_and_kills(servers: Settings, tmp_path: Path) -> None:
+    name, run = "NSE:ORDERLY", "orderly"
+    subscribe({name: 1})
+    desk, sender = Desk(servers, "test-risk"), Sender(servers)
+    under_way = producer(servers, {"transactional.id": "test-under-way", "delivery.timeout.ms": 30_000})
+    under_way.init_transactions(30)
+    with task(tmp_path, ORDERLY, [name], run) as start:
+        running = start()
+        running.until_says("start ACTIVE: 0 of which 0 in 0.")
+        for second in (1, 2):
+            sender.ticks(1, [(name, 1.0)], second)
+        until("two orders", lambda: len(intents(servers, run)) == 2)
+        (place, first), (_, second_) = [r for r in read(servers, ORDER_INTENTS, OrderIntent) if r[1].run == run]
+        cause = f"ticks/1/{batches(servers, name)[0][1]}"
+        assert (place.partition(), first.account, first.cause) == (0, "paper", cause)
+        desk.judge(verdict(first))
+        running.until_says("refused LIMIT_QUANTITY: 10 of which 0 in 1.")
+        desk.judge(verdict(second_, approved=True))
+        desk.report(second_, "open", 4)
+        running.until_says("open 4: 10 of which 4 in 1.")
+
+        running.process.kill()
+        running.process.wait()
+        desk.report(second_, "open", 6)
+        produce_all([(RISK_STATES, 0, f"algo:{run}", RiskState(f"algo:{run}", "REDUCING", "asha", OPENING))])
+        running = start()
+        running.until_says("start REDUCING: 10 of which 6 in 1.")  # it is known at the start, and told afterwards
+        running.until_says("open 6: 10 of which 6 in 1.")
+
+        running.process.kill()
+        running.process.wait()
+        desk.report(second_, "cancelled", 7)
+        file = tmp_path / f"{run}@n1" / "files" / "algo.py"
+        file.write_text(ORDERLY.replace("300.0", "0.0"), encoding="utf-8")
+        under_way.begin_transaction()
+        under_way.produce(ORDER_VERDICTS.name, b"not committed", partition=0)
+        under_way.flush(30)
+        running = start()
+        running.until_says("start REDUCING: 7 of which 7 in 0.")  # nobody waits for what is not committed
+        running.until_says("started", 3)
+        under_way.abort_transaction(30)
+        assert "cancelled 7" not in running.out  # it was away for too long to be told
+        sender.ticks(1, [(name, 1.0)], 9)
+        until("a third order", lambda: len(intents(servers, run)) == 3)
+        assert running.terminate() == 0
+    produce_all([(RISK_STATES, 0, f"algo:{run}", RiskState(f"algo:{run}", "ACTIVE", "asha", OPENING))])
 
 
 TALK = """

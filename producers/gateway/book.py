@@ -103,8 +103,8 @@ class Book:
             return True
         joined = join(state, first_state(event))
         same_terms = joined.terms[0] == state.terms[0] and joined.terms[2:] == state.terms[2:]
-        seen = {"first_us": state.first_us, "last_us": state.last_us}
-        return dataclasses.replace(joined, **seen, terms=state.terms if same_terms else joined.terms) != state
+        terms = state.terms if same_terms else joined.terms
+        return dataclasses.replace(joined, first_us=state.first_us, last_us=state.last_us, terms=terms) != state
 
     def event(self, order: str, status: Status, now: Now, **more: Any) -> OrderEvent:
         """An event of the gateway's own: all that is known of an order, with what is new in it."""

@@ -22,6 +22,10 @@ class RefusedError(BrokerError):
     """The broker said no: it was not done and never will be."""
 
 
+class UnwritableError(BrokerError):
+    """It cannot be written as the broker wants it: it was not sent and never will be."""
+
+
 class UnknownOutcomeError(BrokerError):
     """It was sent and no answer came (no answer in time, an error of the server, a connection that broke): it may have
     been done. It is looked up, never sent again."""

@@ -136,6 +136,7 @@ class Core:
 
     def _file(self, errand: Errand, now: Now) -> None:
         if errand.phase == "queued":
+            errand.since_s = now.s
             self._enqueue(errand)
         elif errand.phase == "unknown":
             self.search.seek(errand, "unknown", now)

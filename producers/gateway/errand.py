@@ -34,7 +34,7 @@ class Errand:
 
     intent: OrderIntent
     phase: Phase = "queued"
-    since_s: float = 0.0  # sought since; not to be sent again before
+    since_s: float = 0.0  # when it came; then, sought since or not to be sent again before
     looks: int = 0  # into the order book, since then
     trouble: str = ""  # why the last try failed
 

@@ -45,6 +45,11 @@ class Search:
         self._shown: dict[str, tuple[BrokerOrder, int]] = {}  # by the last order book
         self._missed: dict[str, int] = {}
 
+    @property
+    def pending(self) -> int:
+        """How many are looked for."""
+        return sum(1 for errand in self.sought.values() if errand.phase in SOUGHT)
+
     def seek(self, errand: Errand, phase: Literal["taken", "unknown"], now: Now) -> None:
         """From now on it is looked for."""
         errand.phase, errand.since_s, errand.looks = phase, now.s, 0

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import NewTopic
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
@@ -118,22 +118,13 @@ def after_last(topic: str, of: Settings) -> int:
 
     KafkaException when Kafka does not answer.
     """
-    reader = kafka.consumer("tables", of, {"enable.partition.eof": True, "fetch.wait.max.ms": 10})
-    try:
-        first, end = reader.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
-        look, start = FIRST_LOOK, end
-        while start > first:
-            start, look = max(first, end - look), look * 4
-            reader.assign([TopicPartition(topic, 0, start)])
-            last = -1
-            while (message := reader.poll(10)) is not None:
-                if error := message.error():
-                    if error.code() != KafkaError._PARTITION_EOF:
-                        raise KafkaException(error)
-                    break
-                last = int(message.offset() or 0)
-            if last >= 0:
-                return last + 1
-        return first
-    finally:
-        reader.close()
+    first, end = kafka.spans([topic], of)[topic]
+    look, start = FIRST_LOOK, end
+    while start > first:
+        start, look = max(first, end - look), look * 4
+        last = -1
+        for message in kafka.read_on(topic, start, of):
+            last = int(message.offset() or 0)
+        if last >= 0:
+            return last + 1
+    return first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -124,6 +124,27 @@ def read_compacted(
                 raise KafkaException(message.error())
             if message.offset() + 1 >= spans[message.partition()][1]:
                 open_partitions.discard(message.partition())
+            yield message
+    finally:
+        reader.close()
+
+
+def read_on(topic: str, start: int, of: Settings | None = None) -> Iterator[Message]:
+    """What is committed in partition 0 of a topic from an offset on, up to the end that there is now.
+
+    KafkaException when Kafka does not give it.
+    """
+    reader = consumer("reader", of, {"enable.partition.eof": True, "fetch.wait.max.ms": 10})
+    try:
+        reader.assign([TopicPartition(topic, 0, start)])
+        while True:
+            message = reader.poll(10)
+            if message is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"topic {topic} cannot be read"))
+            if error := message.error():
+                if error.code() == KafkaError._PARTITION_EOF:
+                    return
+                raise KafkaException(error)
             yield message
     finally:
         reader.close()

@@ -13,16 +13,20 @@ from infra.faust_app import run
 from infra.log import SeldomFilter, set_up
 from infra.settings import settings
 from streams.risk.app import risk_app
+from streams.risk.clerk import Clerk
 from streams.risk.prices import MarketLog
+from streams.risk.store import Store
 
 
 async def main(slot: int) -> int:
     """Wires and runs; the exit status."""
     of, clock = settings(), market_clock()
-    market = MarketLog(of, clock)
-    app, agent = risk_app(of, market, clock, slot)
+    market, clerk = MarketLog(of, clock), Clerk(of)
+    app, agent = risk_app(of, market, clock, clerk, slot)
+    store = Store(of, lambda: agent.active)
     await asyncio.to_thread(agent.table.make_changelog)
-    market.start()
+    for part in (market, clerk, store):
+        part.start()
     gc.freeze()  # what start-up made stays
     gc.set_threshold(100_000, 50, 100)  # the book is records without cycles: looking through all of it takes long
     return await run(app, agent.last_commit)

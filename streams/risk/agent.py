@@ -26,6 +26,7 @@ from infra.in_order import InOrder
 from infra.settings import Settings
 from schemas.topics import ORDER_INTENTS
 from streams.risk.charge import Charge
+from streams.risk.clerk import Clerk
 from streams.risk.intake import READ, Outcome, Record
 from streams.risk.prices import MarketLog
 
@@ -49,8 +50,8 @@ class Taken(NamedTuple):
 class RiskAgent:
     """One worker."""
 
-    def __init__(self, app: App, of: Settings, market: MarketLog, clock: Clock) -> None:
-        self._app, self._settings, self._clock = app, of, clock
+    def __init__(self, app: App, of: Settings, market: MarketLog, clock: Clock, clerk: Clerk) -> None:
+        self._app, self._settings, self._clock, self._clerk = app, of, clock, clerk
         self.market = market
         self.table: FencedTable
         self.charge: Charge | None = None
@@ -87,7 +88,7 @@ class RiskAgent:
         """Before each recovery of the table: from here on nobody else changes it."""
         await self._give_up()
         self.detail = "takes charge"
-        charge = Charge(self._settings, self.table, self.market, self._clock)
+        charge = Charge(self._settings, self.table, self.market, self._clock, self._clerk)
         await asyncio.to_thread(charge.take_charge)
         self.charge = charge
 
@@ -135,6 +136,7 @@ class RiskAgent:
                 await asyncio.sleep(IDLE_S)
             while self._inbox:  # noqa: ASYNC110 - what was read so far is folded
                 await asyncio.sleep(IDLE_S)
+            charge.watching.settle()
             start = charge.book.next.get(ORDER_INTENTS.name, places[ORDER_INTENTS.name])
             self._order.next[ORDER_INTENTS.name] = start
             charge.intake.is_current = True

@@ -11,6 +11,7 @@ from infra.faust_app import App, make_app
 from infra.fenced_tables import FencedTable
 from infra.settings import Settings
 from streams.risk.agent import RiskAgent
+from streams.risk.clerk import Clerk
 from streams.risk.entries import VERSION
 from streams.risk.intake import READ
 from streams.risk.pages import add_pages
@@ -19,11 +20,11 @@ from streams.risk.prices import MarketLog
 GROUP = "risk"
 
 
-def risk_app(of: Settings, market: MarketLog, clock: Clock, slot: int = 0) -> tuple[App, RiskAgent]:
+def risk_app(of: Settings, market: MarketLog, clock: Clock, clerk: Clerk, slot: int = 0) -> tuple[App, RiskAgent]:
     """The app and its agent."""
     app = make_app(GROUP, of, of.risk_web_port + slot, slot, store="memory://")
     app.keeps_order = True
-    agent = RiskAgent(app, of, market, clock)
+    agent = RiskAgent(app, of, market, clock, clerk)
     agent.table = FencedTable(app, f"book-v{VERSION}", of, agent.take_charge, agent.on_recovered)
     topic = app.topic(*READ, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 

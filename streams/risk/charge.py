@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import orjson
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka import Message as KafkaMessage
 
 from infra import kafka
 from infra.brake import Brake, set_brake
@@ -28,6 +26,7 @@ from schemas.risk import TradingState
 from schemas.topics import ORDER_VERDICTS, POSITION_DIFFERENCES, RISK_STATES, Topic
 from streams.fleet.signing import control_key, trust_of
 from streams.risk.book import Book
+from streams.risk.clerk import Clerk
 from streams.risk.commands import SIGNERS, Orderly
 from streams.risk.intake import READ, Intake, Outcome, Record
 from streams.risk.market import Market
@@ -42,8 +41,8 @@ ONLY_PLACES_S = 1.0  # so long changes wait that say no more than how far the to
 class Charge:
     """One time in charge. A thread's, for they block: :meth:`take_charge`, :meth:`restore`, :meth:`commit`."""
 
-    def __init__(self, of: Settings, table: FencedTable, market: Market, clock: Clock) -> None:
-        self._settings, self._table, self._market, self._clock = of, table, market, clock
+    def __init__(self, of: Settings, table: FencedTable, market: Market, clock: Clock, clerk: Clerk) -> None:
+        self._settings, self._table, self._market, self._clock, self._clerk = of, table, market, clock, clerk
         self._stopped = threading.Event()
         self._writer = FencedWriter(NAME, of, self._stopped)
         self._plain = kafka.producer(of, PLAIN)
@@ -55,11 +54,10 @@ class Charge:
 
     def _follow(self, book: Book, last: dict[str, int]) -> None:
         self.book, now_us = book, self._clock.now_us
-        self._orderly = Orderly(
-            book, self._market, now_us, trust_of(control_key(self._settings.home)), self._release, last
-        )
+        self.watching = Watching(book, self._market, now_us, self._clock.speed, self._clerk)
+        trust = trust_of(control_key(self._settings.home))
+        self._orderly = Orderly(book, self._market, now_us, self.watching.job, trust, self._release, last)
         self.intake = Intake(book, self._market, now_us, self._orderly)
-        self.watching = Watching(book, self._market, now_us, self.held)
 
     def held(self) -> dict[str, TradingState]:
         """What the brake holds, by scope."""
@@ -88,7 +86,7 @@ class Charge:
         self._follow(book, last)
 
     def _fold(self, book: Book, topic: Topic, start: int) -> None:
-        for message in _messages(topic, start, self._settings):
+        for message in kafka.read_on(topic.name, start, self._settings):
             try:
                 book.take(decode(topic.record, message.value() or b""), topic.name, int(message.offset() or 0))
             except UndecodableError:
@@ -104,7 +102,7 @@ class Charge:
             self.intake.take(record, out)
         self.intake.finish(out)
         if self.intake.is_current:
-            self.watching.look(out)
+            self.watching.look(out.told, self.intake.holds, filled=out.filled)
             if time.monotonic() - self._forgot_s > FORGET_S:
                 self._forgot_s = time.monotonic()
                 self.book.forget(self._clock.now_us())
@@ -151,24 +149,7 @@ class Charge:
             if self._stopped.is_set():
                 raise FencedError("Risk was stopped before it could tell what it did.")
 
-    def _release(self, scope: str, actor: str) -> None:
-        if scope in self._brake.held():
+    def _release(self, scope: str, actor: str, until_us: int) -> None:
+        hold = self._brake.held().get(scope)
+        if hold is not None and hold.at_us <= until_us:  # who halts while another resumes is right
             set_brake(self._settings.home, scope, "ACTIVE", actor)
-
-
-def _messages(topic: Topic, start: int, of: Settings) -> Iterator[KafkaMessage]:
-    """What is in partition 0 of a topic from an offset on, to the end that there is now."""
-    reader = kafka.consumer(NAME, of, {"enable.partition.eof": True, "fetch.wait.max.ms": 10})
-    try:
-        reader.assign([TopicPartition(topic.name, 0, start)])
-        while True:
-            message = reader.poll(10)
-            if message is None:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"topic {topic.name} cannot be read"))
-            if error := message.error():
-                if error.code() == KafkaError._PARTITION_EOF:
-                    return
-                raise KafkaException(error)
-            yield message
-    finally:
-        reader.close()

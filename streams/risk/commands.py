@@ -11,7 +11,7 @@ A command is obeyed once, or again in the same way after a crash: what comes of 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,7 @@ from streams.risk.jobs import Job
 from streams.risk.market import Market
 from streams.risk.scopes import PLATFORM, check_scope, described
 
+ACTOR = "risk"  # who does what no person asked for
 SIGNERS = "signers"  # the kind under which the last sequences are kept in the table
 REMEMBERED_US = 86_400_000_000  # a command that is older than this has expired long since
 STATES: dict[str, TradingState] = {"halt": "HALTED", "reduce": "REDUCING", "resume": "ACTIVE", "flatten": "ACTIVE"}
@@ -37,20 +38,26 @@ log = structlog.get_logger(process="risk")
 
 
 class Orderly:
-    """Obeys commands. ``now_us``: market time; ``release`` lifts the brake of a scope (OSError when it cannot)."""
+    """Obeys commands. ``now_us``: market time; ``make_job`` makes a job of id, scope, actor, state then and reason.
+
+    ``release`` lifts the brake of a scope if it was set before an instant of the wall clock; OSError when it cannot.
+    ``last``: the last sequence of each signer.
+    """
 
     def __init__(
         self,
         book: Book,
         market: Market,
         now_us: Callable[[], int],
+        make_job: Callable[[str, str, str, TradingState, str], Job],
         trust: str,
-        release: Callable[[str, str], None],
-        last: dict[str, int] | None = None,
+        release: Callable[[str, str, int], None],
+        last: Mapping[str, int],
     ) -> None:
-        self._book, self._market, self._now_us, self._release = book, market, now_us, release
-        self._checker = Checker(RISK_NODE, trust, dict(last or {}))
-        self._kept = dict(last or {})
+        self._book, self._market, self._now_us = book, market, now_us
+        self._make_job, self._release = make_job, release
+        self._checker = Checker(RISK_NODE, trust, dict(last))
+        self._kept = dict(last)
 
     def obey(self, command: Command, wall_us: int) -> Told:
         """Does what a command says at an instant of the wall clock; what is to be written."""
@@ -86,7 +93,7 @@ class Orderly:
             raise RefusedError(f"risk knows no {command.verb}: it is a node's")
         scope = self._state_scope(command.task)
         if command.verb == "resume":
-            return [*self._resume(scope, command, reason), fate(command.id, "done", wall_us)]
+            return [*self._resume(scope, command, reason, wall_us), fate(command.id, "done", wall_us)]
         if command.verb == "flatten" or arguments.get("flatten"):
             return [*self._flatten(scope, command, reason), fate(command.id, "accepted", wall_us)]
         told = self._set(scope, STATES[command.verb], command, reason)
@@ -103,22 +110,25 @@ class Orderly:
         self._book.take(made)
         return [(RISK_STATES, scope, made)]
 
-    def _resume(self, scope: str, command: Command, reason: str) -> Told:
+    def _resume(self, scope: str, command: Command, reason: str, wall_us: int) -> Told:
         try:
-            self._release(scope, command.actor)
+            self._release(scope, command.actor, command.issued_us)
         except OSError as error:
             raise RefusedError(f"the brake of {described(scope)} cannot be lifted: {error.strerror}") from error
+        told = self._set(scope, "ACTIVE", command, reason)
         for id_, job in list(self._book.jobs.items()):
             if job.scope == scope:
                 self._book.put_job(id_, None)
-        return self._set(scope, "ACTIVE", command, reason)
+                if job.actor != ACTOR:
+                    told.append(fate(id_, "failed", wall_us, f"{described(scope)} was resumed before it was flat"))
+        return told
 
     def _flatten(self, scope: str, command: Command, reason: str) -> Told:
-        known = self._book.states.get(scope)
-        after = STATES[command.verb]
-        if command.verb == "flatten" and known is not None:
-            after = known.state
-        self._book.put_job(command.id, Job(command.id, scope, command.actor, self._now_us(), after))
+        known, earlier = self._book.states.get(scope), [j for j in self._book.jobs.values() if j.scope == scope]
+        then = STATES[command.verb]
+        if command.verb == "flatten":  # as it was before
+            then = earlier[0].then if earlier else known.state if known else "ACTIVE"
+        self._book.put_job(command.id, self._make_job(command.id, scope, command.actor, then, reason))
         return self._set(scope, "REDUCING", command, reason)
 
     def _accept(self, command: Command) -> Told:

@@ -53,7 +53,7 @@ REWIND_S = {
 }
 # and at most so many records, so that a busy past does not make a slow start
 MOST_READ = {
-    **{topic.name: 40_000 for topic in ORDER_TOPICS},
+    ORDER_INTENTS.name: 10_000, ORDER_VERDICTS.name: 10_000, ORDER_SENDS.name: 10_000, ORDER_EVENTS.name: 25_000,
     POSITION_DIFFERENCES.name: 5_000, BROKER_POSITIONS.name: 100, RISK_POINTS.name: 5_000, BREACHES.name: 5_000,
 }  # fmt: skip
 MOST_ORDERS = 50_000

@@ -20,6 +20,7 @@ from streams.console.fleet_screen import plain
 from streams.console.trading_words import money, priced
 
 Row = dict[str, Any]
+Cell = str | Text
 WIDE = 110  # columns
 HOME = "NSE:"  # left out where there is no room: a bare symbol is looked up there first
 COLOURS = {
@@ -44,7 +45,13 @@ def orders_screen(said: Row, width: int) -> RenderableType:
     _columns(table, *((("account", "<"), ("wanted", ">"), ("filled", ">")) if wide else ()), ("price", ">"))
     _columns(table, ("status", "<"))
     for o in orders:
-        cells = [moment(o["at"], said["day"]), Text(o["id"]), who(o), side(o["side"]), grouped(o["quantity"])]
+        cells: list[Cell] = [
+            moment(o["at"], said["day"]),
+            Text(o["id"]),
+            who(o),
+            side(o["side"]),
+            grouped(o["quantity"]),
+        ]
         cells += [name(o["instrument"], wide)]
         if wide:
             cells += [account(o["account"]), Text(priced(o["kind"], o["price"], o["trigger"])), grouped(o["filled"])]
@@ -74,8 +81,14 @@ def trades_screen(said: Row, width: int) -> RenderableType:
     _columns(table, ("at", "<"), ("order", "<"), ("algo", "~"), ("", "<"), ("", ">"), ("instrument", "~"))
     _columns(table, ("price", ">"), *((("value", ">"), ("account", "<"), ("broker's", "<")) if wide else ()))
     for t in trades:
-        cells = [moment(t["at"], said["day"]), Text(t["order"]), who(t), side(t["side"]), grouped(t["quantity"])]
-        more = [cash(t["value"]), account(t["account"]), plain(t["broker_order"])] if wide else []
+        cells: list[Cell] = [
+            moment(t["at"], said["day"]),
+            Text(t["order"]),
+            who(t),
+            side(t["side"]),
+            grouped(t["quantity"]),
+        ]
+        more: list[Cell] = [cash(t["value"]), account(t["account"]), plain(t["broker_order"])] if wide else []
         table.add_row(*cells, name(t["instrument"], wide), money(t["price"]), *more)
     sums = {way: sum(t["value"] for t in trades if t["side"] == way) for way in ("buy", "sell")}
     total = f"{len(trades)} fills: bought for {rupees(sums['buy'])}, sold for {rupees(sums['sell'])}."
@@ -93,7 +106,7 @@ def positions_screen(said: Row, width: int) -> RenderableType:
     _columns(table, ("held", ">"), ("average", ">"), ("price", ">"), *((("value", ">"),) if wide else ()))
     _columns(table, ("open", ">"), ("realised", ">"), *((("charges", ">"),) if wide else ()), ("at risk", ">"))
     for p in rows:
-        cells: list[Any] = [run(p["run"]), name(p["instrument"], wide)]
+        cells: list[Cell] = [run(p["run"]), name(p["instrument"], wide)]
         cells += [account(p["account"]), Text(p["product"])] if wide else []
         held = grouped(p["quantity"]) if p["quantity"] else Text("flat", style="dim")
         cells += [held, money(p["average_price"]) if p["quantity"] else "", optional(p["price"], money)]

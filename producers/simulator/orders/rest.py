@@ -20,13 +20,14 @@ from starlette.routing import Route
 from producers.simulator.answers import Door, answer, parameters
 from producers.simulator.errors import KiteError
 from producers.simulator.orders.book import Book
-from producers.simulator.orders.checks import check_variety, refusal
-from producers.simulator.orders.desk import Desk, Prices
+from producers.simulator.orders.desk import Desk
 from producers.simulator.orders.faults import OrderFaults
+from producers.simulator.orders.fields import check_variety, refusal
 from producers.simulator.orders.form import book_form, order_form, trade_form
 from producers.simulator.orders.journal import Journal, read_file
 from producers.simulator.orders.portfolio import holding_form, margin_form, position_form
 from producers.simulator.orders.records import Order
+from producers.simulator.orders.work import Prices
 
 HELD_S = 60.0  # an answer that never comes: so long the connection is held at most
 NOTHING: list[Any] = []

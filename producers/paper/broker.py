@@ -88,6 +88,8 @@ class PaperBroker:
                     raise error(f"The paper account cannot be read from Kafka: {cause}") from cause
                 log.info("the paper account is restored", live=self._exchange.live, orders=len(self._exchange.orders))
                 self._trading = asyncio.create_task(self._trade(self._exchange))
+        if self._trading and self._trading.done():
+            self._trading.result()  # it never ends by itself: whatever it was, this process must end too
         return self._exchange
 
     def _tell(self, changed: Iterable[PaperOrder]) -> None:

@@ -66,10 +66,14 @@ class Points:
         is_changed = scope in self.changed or before != [state, orders]
         if now_us - last_us < (self._every_us if is_changed else self._least_us):
             return None
-        known = self._book.states.get(scope)
-        is_held_back = known is not None and known.state != "ACTIVE"
-        lives = kind != "algo" or scope in self.changed or orders > 0 or is_held_back
-        return last_us if lives or self._book.sums.levels[kind].instruments[number] else None
+        return last_us if kind != "algo" or orders or is_changed or self._lives(number, scope) else None
+
+    def _lives(self, number: int, scope: str) -> bool:
+        """Whether an algo holds something, has made or lost something today, or is held back."""
+        level, known = self._book.sums.levels["algo"], self._book.states.get(scope)
+        if level.instruments[number] or (known is not None and known.state != "ACTIVE"):
+            return True
+        return any(level.sum(name)[number] for name in ("realised", "charges", "open"))
 
     def _state(self, kind: Kind, name: str, scope: str, holds: Mapping[str, TradingState]) -> TradingState:
         scopes = {PLATFORM, scope}

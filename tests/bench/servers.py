@@ -19,7 +19,7 @@ import psutil
 
 from infra.settings import CHECKOUT, Settings, settings
 
-OFFSETS = (0, 32, 42, 66, 67, 68, 70, 80, 81, 92, 93, 94, 100, 101, 102, 103)
+OFFSETS = (0, 32, 42, 66, 67, 68, 69, 70, 71, 72, 80, 81, 92, 93, 94, 100, 101, 102, 103)
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ def approve(of: Settings, wanted: list[OrderIntent]) -> None:
 
 def wish(name: str, **fields: Any) -> OrderIntent:
     """An intent of this moment."""
-    return intent(f"{TAG}{name}", instrument=INSTRUMENT, at_us=market_clock().now_us(), **fields)
+    return intent(f"{TAG}{name}", instrument=INSTRUMENT, at_us=market_clock().now_us(), valid_s=300.0, **fields)
 
 
 def read(topic: Topic, record: type[Any]) -> list[Any]:
@@ -104,18 +104,18 @@ def test_filled_from_ticks_killed_and_filled_once(servers: Settings) -> None:
         market, rests = wish("m"), wish("r", kind="limit", price=99.0)
         stop = wish("s", kind="stop", side="sell", trigger=90.0)
         approve(servers, [market, rests, stop])
-        until("they are in the book", lambda: is_status(m="complete", r="open", s="trigger-pending"), 30)
+        until("they are in the book", lambda: is_status(m="complete", r="open", s="trigger-pending"))
         assert states()["m"].average_price == 100.05
         first.kill()
         first.wait(30)
         before = states()
         with running(servers) as second:
-            until("it knows again what is held", lambda: held() == 100, 30)
+            until("it knows again what is held", lambda: held() == 100)
             assert states() == before
-            until("the limit is filled", lambda: tick(98.9) or is_status(r="complete"), 30)
+            until("the limit is filled", lambda: tick(98.9) or is_status(r="complete"))
             approve(servers, [wish("c", action="cancel", order=stop.id, side="sell"), market])  # and once more
-            until("the stop is cancelled", lambda: is_status(s="cancelled"), 30)
-            until("the broker says what is held", lambda: held() == 200, 30)
+            until("the stop is cancelled", lambda: is_status(s="cancelled"))
+            until("the broker says what is held", lambda: held() == 200)
             second.send_signal(signal.SIGTERM)
             assert second.wait(30) == 0
     known = states()

@@ -75,6 +75,14 @@ def done(book: Book) -> list[Job]:
     return [job for job in book.jobs.values() if job.is_done]
 
 
+def state_after(book: Book, job: Job) -> TradingState | None:
+    """The state that a flat scope gets: HALTED stays if somebody has halted it meanwhile; None: it has no state."""
+    if parse_scope(job.scope).instrument is not None:
+        return None
+    known = book.states.get(job.scope)
+    return "HALTED" if known is not None and known.state == "HALTED" else job.then
+
+
 def advance(
     book: Book, market: Market, job: Job, now_us: int, claimed: Collection[Key] = ()
 ) -> tuple[Job, list[OrderIntent]]:

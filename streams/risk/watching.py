@@ -130,7 +130,8 @@ class Watching:
             told.append((ORDER_INTENTS, intent.account, intent))
         for job in jobs.done(self._book):
             command = "" if job.actor == ACTOR else job.id
-            self._set(RiskState(job.scope, job.then, job.actor, self._now_us(), job.detail, command), told)
+            if (state := jobs.state_after(self._book, job)) is not None:
+                self._set(RiskState(job.scope, state, job.actor, self._now_us(), job.detail, command), told)
             self._book.put_job(job.id, None)
             if command:
                 told.append(fate(command, "done", time.time_ns() // 1000, job.detail))

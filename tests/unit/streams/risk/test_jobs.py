@@ -16,7 +16,7 @@ from schemas.risk import RiskState
 from streams.positions.fold import Key
 from streams.risk.book import Book
 from streams.risk.entries import pack, unpack
-from streams.risk.jobs import AT_ONCE_OF_KEY, LABEL, ROUND_US, Job, done, step
+from streams.risk.jobs import AT_ONCE_OF_KEY, LABEL, ROUND_US, Job, done, state_after, step
 from streams.risk.scopes import described
 from tests.unit.streams.risk.build import FUTURE, NOW, Desk, S, intent
 
@@ -179,6 +179,16 @@ def test_two_jobs_do_not_get_in_each_others_way() -> None:
     desk.fill(first.id, 30)
     steps(desk)
     assert [job.id for job in done(desk.book)] == ["job1", "job0"]
+
+
+def test_the_state_afterwards() -> None:
+    desk = Desk()
+    job = flattening(desk, then="ACTIVE")
+    assert state_after(desk.book, job) == "ACTIVE"
+    assert state_after(desk.book, replace(job, then="HALTED")) == "HALTED"
+    desk.book.take(RiskState(job.scope, "HALTED", "another", desk.now_us))
+    assert state_after(desk.book, job) == "HALTED"
+    assert state_after(desk.book, replace(job, scope="instrument:NSE:INFY")) is None
 
 
 def test_a_job_goes_through_the_tables_unchanged() -> None:

@@ -11,8 +11,7 @@ last call, :meth:`Book.restore` makes the same book again.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +19,15 @@ from schemas.order_state import take
 from schemas.orders import BrokerPositions, OrderEvent, OrderIntent, OrderVerdict, PositionDifference
 from schemas.risk import STATES, Breach, Limit, RiskState, TradingState
 from schemas.topics import ORDER_INTENTS
-from streams.positions.fold import Base, Holdings, Key, key_of
+from streams.positions.fold import Base, Holdings, Key
 from streams.risk.day import Day, count_order, day_start_us, trading_day
 from streams.risk.entries import TABLES, digest_of, pack, unpack
-from streams.risk.exposure import Exposure, Working, exposure
+from streams.risk.exposure import Exposure, exposure
+from streams.risk.live import Live
 from streams.risk.market import Market, Quote
-from streams.risk.order import Judged, Order, Terms, requested, working_of
+from streams.risk.order import Judged, Order, requested
 from streams.risk.paces import Paces, who
-from streams.risk.scopes import scopes_of
+from streams.risk.rules import Rules
 from streams.risk.sums import Sums
 
 if TYPE_CHECKING:
@@ -37,19 +37,18 @@ __all__ = ["TABLES", "Book", "Judged", "Key", "Market", "Order", "Quote"]
 
 Spot = tuple[str, str, str]  # account, instrument, product
 HORIZON = "horizon"  # in the table "next", beside the topics
-SEPARATOR = " "  # between the parts of a key in a table
-PAIRED = ("limits", "breaches", "differences")  # tables whose keys in the book are tuples
-ADVERSE = 100.0  # percent, where no limit says otherwise
+PAIRED = ("limits", "breaches", "differences", "bases")  # tables whose keys in the book are tuples
 
 
-class Book:
+class Book(Live, Rules):
     """All that risk knows. Read its mappings, never change them: :meth:`take` and the other methods do."""
 
     def __init__(self) -> None:
+        Live.__init__(self)
+        Rules.__init__(self)
         self.orders: dict[str, Order] = {}
         self.judged: dict[str, Judged] = {}
         self.holdings = Holdings()
-        self.limits: dict[tuple[str, str], Limit] = {}
         self.states: dict[str, RiskState] = {}
         self.differences: dict[Spot, PositionDifference] = {}  # those that stand
         self.brokers: dict[str, BrokerPositions] = {}
@@ -59,14 +58,8 @@ class Book:
         self.next: dict[str, int] = {}  # by topic: the first offset that was not applied
         self.horizon_us = 0  # what ended before it is forgotten
         self._early: dict[str, OrderIntent] = {}  # modifies of orders that nothing was heard of yet
-        self._bases: dict[str, Base] = {}
+        self._bases: dict[Key, Base] = {}
         self._changed: dict[tuple[str, str], None] = {}
-        self._named: dict[str, dict[str, Limit]] = {}  # limits by name, then scope
-        self._live: dict[Key, dict[str, Order]] = {}
-        self._keys: dict[Key, None] = {}  # all that has a holding or a live order
-        self._of_instrument: dict[str, dict[Key, None]] = {}
-        self._of_run: dict[str, dict[Key, None]] = {}
-        self._of_pair: dict[tuple[str, str], tuple[Key, ...]] = {}  # run, instrument
         self.paces = Paces()
         self.sums = Sums(self)
 
@@ -166,45 +159,12 @@ class Book:
         self.orders[order.id] = order
         self._changed["orders", order.id] = None
         self.holdings.take(before.state if before else None, order.state)
-        self._index(before, order)
-
-    def _index(self, before: Order | None, order: Order) -> None:
-        key = key_of(order.state)
-        if before is not None and (old := key_of(before.state)) != key:
-            self._live.get(old, {}).pop(order.id, None)
-            self.sums.touch(old)
-        self._known(key)
-        if order.state.is_live:
-            self._live.setdefault(key, {})[order.id] = order
-        elif live := self._live.get(key):
-            live.pop(order.id, None)
-            if not live:
-                del self._live[key]
-        self.sums.touch(key)
-
-    def _known(self, key: Key) -> None:
-        if key in self._keys:
-            return
-        _, run, instrument, _ = key
-        self._keys[key] = None
-        self._of_instrument.setdefault(instrument, {})[key] = None
-        self._of_run.setdefault(run, {})[key] = None
-        pair = run, instrument
-        self._of_pair[pair] = (*self._of_pair.get(pair, ()), key)
+        for key in self._index(before, order):
+            self.sums.touch(key)
 
     def _take_limit(self, limit: Limit) -> None:
-        if not math.isfinite(limit.value):
-            raise ValueError(f"the limit {limit.limit} of {limit.scope} is no number")
-        self.limits[limit.scope, limit.limit] = limit
-        self._changed["limits", SEPARATOR.join((limit.scope, limit.limit))] = None
-        self._name(limit)
-
-    def _name(self, limit: Limit) -> None:
-        named = self._named.setdefault(limit.limit, {})
-        if limit.removed:
-            named.pop(limit.scope, None)
-        else:
-            named[limit.scope] = limit
+        self._set(limit)
+        self._changed["limits", json.dumps((limit.scope, limit.limit))] = None
         if limit.limit == "adverse-move":
             self.sums.touch_all()
 
@@ -214,7 +174,7 @@ class Book:
             self.differences[spot] = record
         else:
             self.differences.pop(spot, None)
-        self._changed["differences", SEPARATOR.join(spot)] = None
+        self._changed["differences", json.dumps(spot)] = None
 
     # ---- what others keep here
 
@@ -240,47 +200,14 @@ class Book:
     def put_breach(self, breach: Breach) -> None:
         """A limit is broken."""
         self.breaches[breach.scope, breach.limit] = breach
-        self._changed["breaches", SEPARATOR.join((breach.scope, breach.limit))] = None
+        self._changed["breaches", json.dumps((breach.scope, breach.limit))] = None
 
     def drop_breach(self, scope: str, limit: str) -> None:
         """A limit holds again."""
         if self.breaches.pop((scope, limit), None) is not None:
-            self._changed["breaches", SEPARATOR.join((scope, limit))] = None
+            self._changed["breaches", json.dumps((scope, limit))] = None
 
     # ---- questions
-
-    def limit(self, scope: str, name: str) -> Limit | None:
-        """The limit that holds in a scope: its own, else the nearest one with ``*``."""
-        named = self._named.get(name)
-        if not named:
-            return None
-        return next((named[form] for form in forms_of(scope) if form in named), None)
-
-    def limits_of(self, scope: str) -> list[Limit]:
-        """All limits that hold in a scope, of every name."""
-        forms = forms_of(scope)
-        return [
-            found
-            for named in self._named.values()
-            if (found := next((named[form] for form in forms if form in named), None))
-        ]
-
-    def capital(self, scope: str, account: str = "") -> float | None:
-        """What percents of capital are of: the scope's own, else the account's, else the platform's; in rupees."""
-        for where in (scope, f"account:{account}", "platform"):
-            limit = self.limit(where, "capital")
-            if limit is not None and limit.value > 0:
-                return limit.value
-        return None
-
-    def adverse(self, account: str, run: str, instrument: str) -> float:
-        """How far prices are assumed to go against it, in percent: what its narrowest scope says."""
-        if not self._named.get("adverse-move"):
-            return ADVERSE
-        for scope in reversed(scopes_of(account, run, instrument)):
-            if limit := self.limit(scope, "adverse-move"):
-                return max(0.0, limit.value)
-        return ADVERSE
 
     def orders_on(self, scope: str, day: str) -> int:
         """How many orders were approved on a trading day in a scope (platform, account or algo)."""
@@ -291,40 +218,6 @@ class Book:
         """The quantity held under a key, negative when short."""
         holding = self.holdings.get(key)
         return holding.quantity if holding else 0
-
-    def keys(self) -> Iterable[Key]:
-        """All keys under which something was held or wanted."""
-        return self._keys
-
-    def keys_of(self, *, run: str | None = None, instrument: str | None = None) -> Iterable[Key]:
-        """Those of a run or an instrument or both."""
-        if run is not None and instrument is not None:
-            return self._of_pair.get((run, instrument), ())
-        if run is not None:
-            return self._of_run.get(run, {})
-        return self._keys if instrument is None else self._of_instrument.get(instrument, {})
-
-    def live(self, key: Key) -> Mapping[str, Order]:
-        """The live orders under a key, by id."""
-        return self._live.get(key, {})
-
-    def live_of(
-        self, *, account: str | None = None, run: str | None = None, instrument: str | None = None
-    ) -> list[Order]:
-        """The live orders of an account, a run, an instrument, or what these have in common; by their ids."""
-        live, found = self._live, list[Order]()
-        keys = live if run is None and instrument is None else self.keys_of(run=run, instrument=instrument)
-        for key in keys:
-            if (account is None or key[0] == account) and (orders := live.get(key)):
-                found += orders.values()
-        return sorted(found, key=_id)
-
-    def workings(self, key: Key, change: tuple[str, Terms] | None = None) -> Iterator[Working]:
-        """The live orders under a key at their worst; with ``change`` one of them may get these terms too."""
-        id_, terms = change or ("", None)
-        for order in self._live.get(key, {}).values():
-            if working := working_of(order, terms if order.id == id_ else None):
-                yield working
 
     def exposure(self, key: Key, price: float) -> Exposure:
         """What is at risk under a key at a price."""
@@ -371,9 +264,8 @@ class Book:
 
     def _gather_bases(self) -> None:
         for base in self.holdings.take_bases():
-            key = json.dumps(base.holding.key)
-            self._bases[key] = base
-            self._changed["bases", key] = None
+            self._bases[base.holding.key] = base
+            self._changed["bases", json.dumps(base.holding.key)] = None
 
     def _tables(self) -> dict[str, Mapping[Any, Any]]:
         """The entries of all tables by their keys in the book."""
@@ -385,7 +277,7 @@ class Book:
         }  # fmt: skip
 
     def _packed(self, table: str, key: str) -> bytes | None:
-        entry = self._tables()[table].get(tuple(key.split(SEPARATOR)) if table in PAIRED else key)
+        entry = self._tables()[table].get(tuple(json.loads(key)) if table in PAIRED else key)
         return None if entry is None else pack(entry)
 
     @classmethod
@@ -396,7 +288,7 @@ class Book:
         for table in TABLES:
             of: Any = mine[table]
             for key, packed in tables.get(table, {}).items():
-                of[tuple(key.split(SEPARATOR)) if table in PAIRED else key] = unpack(table, packed)
+                of[tuple(json.loads(key)) if table in PAIRED else key] = unpack(table, packed)
         made.next.update(mine["next"])
         made.horizon_us = made.next.pop(HORIZON, 0)
         made._derive()
@@ -406,12 +298,12 @@ class Book:
         """Makes what follows from the tables."""
         self.holdings = Holdings.restore(self._bases.values(), (order.state for order in self.orders.values()))
         for holding in self.holdings:
-            self._known(holding.key)
-            self.sums.touch(holding.key)
+            self._know(holding.key)
         for order in self.orders.values():
             self._index(None, order)
-        for limit in self.limits.values():
-            self._name(limit)
+        self.sums.touch_all()
+        for limit in list(self.limits.values()):
+            self._set(limit)
         for judged in sorted((j for j in self.judged.values() if j.approved), key=lambda j: j.at_us):
             self.paces.count(judged)
 
@@ -419,22 +311,7 @@ class Book:
         """The same for two books exactly when they are the same."""
         self._gather_bases()
         return digest_of(
-            (table, SEPARATOR.join(key) if table in PAIRED else key, pack(entry))
+            (table, json.dumps(key) if table in PAIRED else key, pack(entry))
             for table, entries in self._tables().items()
             for key, entry in entries.items()
         )
-
-
-def forms_of(scope: str) -> tuple[str, ...]:
-    """The scope and its forms with ``*``, the nearest first."""
-    kind, _, rest = scope.partition(":")
-    if not rest:
-        return (scope,)
-    name, both, instrument = rest.partition("/instrument:")
-    if both:
-        return scope, f"algo:{name}/instrument:*", f"algo:*/instrument:{instrument}", "algo:*/instrument:*"
-    return scope, f"{kind}:*"
-
-
-def _id(order: Order) -> str:
-    return order.id

@@ -6,48 +6,71 @@ from getting out. A limit whose action is ``warn`` refuses nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from schemas.refusals import limit_code
 from schemas.risk import Limit
 from schemas.rupees import grouped, rupees
 from streams.risk.book import Book
 from streams.risk.checks import RefusedError
 from streams.risk.day import trading_day
+from streams.risk.exposure import Exposure
 from streams.risk.scopes import described, scopes_of
 from streams.risk.sums import PAISE, Total, paise
 from streams.risk.wish import Wish
 
-LOSSES = ("drawdown", "drawdown-all-time", "daily-loss")
+
+@dataclass(slots=True)
+class _Case:
+    """An intent before a book whose sums are settled."""
+
+    book: Book
+    wish: Wish
+    now_us: int
+    own: Exposure  # of its key, as it is in the sums
+    adds_money: bool
+    adds_value: bool
 
 
 def check_limits(book: Book, wish: Wish, now_us: int) -> None:
     """Raises a RefusedError for the first limit that is passed, the widest scope first. The sums must be settled."""
-    account, run, instrument, _ = wish.key
+    before, after, (account, run, instrument, _) = wish.before, wish.after, wish.key
+    adds_money = paise(after.money_at_risk) > paise(before.money_at_risk)
+    adds_value = paise(after.notional) > paise(before.notional)
+    case = _Case(book, wish, now_us, book.sums.of(wish.key), adds_money, adds_value)
     for scope in scopes_of(account, run, instrument):
         for limit in book.limits_of(scope):
             if limit.action != "warn":
-                _check(book, wish, now_us, scope, limit)
+                _check(case, scope, limit)
 
 
-def _check(book: Book, wish: Wish, now_us: int, scope: str, limit: Limit) -> None:
+def _check(case: _Case, scope: str, limit: Limit) -> None:
     match limit.limit:
         case "orders-per-second":
-            _check_pace(book, now_us, scope, limit)
+            _check_pace(case, scope, limit)
         case "price-band":
-            _check_band(wish, scope, limit)
-        case _ if wish.reduces:
+            _check_band(case.wish, scope, limit)
+        case _ if case.wish.reduces:
             return
-        case "money-at-risk" | "notional":
-            _check_money(book, wish, scope, limit)
+        case "money-at-risk" if case.adds_money:
+            before, after = case.wish.before.money_at_risk, case.wish.after.money_at_risk
+            others = _others(case, scope, limit).money_at_risk - paise(case.own.money_at_risk) / PAISE
+            _check_money(case, scope, limit, "money at risk", others + before, others + after)
+        case "notional" if case.adds_value:
+            before, after = case.wish.before.notional, case.wish.after.notional
+            others = _others(case, scope, limit).notional - paise(case.own.notional) / PAISE
+            words = "the value of what is held and pending"
+            _check_money(case, scope, limit, words, others + before, others + after)
         case "drawdown" | "drawdown-all-time" | "daily-loss":
-            _check_loss(book, wish, now_us, scope, limit)
+            _check_loss(case, scope, limit)
         case "quantity":
-            _check_quantity(wish, scope, limit)
-        case "position":
-            _check_position(book, wish, scope, limit)
+            _check_quantity(case.wish, scope, limit)
+        case "position" if case.wish.after.position > case.wish.before.position:
+            _check_position(case, scope, limit)
         case "open-positions":
-            _check_open(book, wish, scope, limit)
+            _check_open(case, scope, limit)
         case "orders-per-day":
-            _check_day(book, now_us, scope, limit)
+            _check_day(case, scope, limit)
 
 
 def _passed(scope: str, limit: Limit, value: float, used: float, wanted: float, reason: str) -> RefusedError:
@@ -75,32 +98,19 @@ def _of(scope: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _others(book: Book, wish: Wish, scope: str) -> Total:
-    """What is at risk in a scope but for the intent's own key."""
-    total, own = book.sums.total(scope), book.sums.of(wish.key)
-    return total._replace(
-        money_at_risk=total.money_at_risk - paise(own.money_at_risk) / PAISE,
-        notional=total.notional - paise(own.notional) / PAISE,
-    )
-
-
-def _check_money(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
-    before, after = wish.before.money_at_risk, wish.after.money_at_risk
-    words = "money at risk"
-    if limit.limit == "notional":
-        before, after, words = wish.before.notional, wish.after.notional, "the value of what is held and pending"
-    if paise(after) <= paise(before):
-        return
-    others = _others(book, wish, scope)
-    if others.unpriced:
-        names = book.sums.unpriced_in(scope)
+def _others(case: _Case, scope: str, limit: Limit) -> Total:
+    """What is at risk in a scope, the intent's own key included. RefusedError when that is not known."""
+    total = case.book.sums.total(scope)
+    if total.unpriced and (names := [name for name in case.book.sums.unpriced_in(scope) if name != case.wish.key[2]]):
         raise RefusedError(
             "NO_PRICE", f"{_of(scope)}: {limit.limit} cannot be reckoned, there is no price of {names[0]}.",
             f"{scope} {limit.limit}",
         )  # fmt: skip
-    value = in_rupees(book, limit, scope, wish.key[0])
-    of_others = others.notional if limit.limit == "notional" else others.money_at_risk
-    used, wanted = of_others + before, of_others + after
+    return total
+
+
+def _check_money(case: _Case, scope: str, limit: Limit, words: str, used: float, wanted: float) -> None:
+    value = in_rupees(case.book, limit, scope, case.wish.key[0])
     if paise(wanted) > paise(value):
         raise _passed(
             scope, limit, value, used, wanted,
@@ -108,12 +118,12 @@ def _check_money(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
         )  # fmt: skip
 
 
-def _check_loss(book: Book, wish: Wish, now_us: int, scope: str, limit: Limit) -> None:
-    value = in_rupees(book, limit, scope, wish.key[0])
+def _check_loss(case: _Case, scope: str, limit: Limit) -> None:
+    book, value = case.book, in_rupees(case.book, limit, scope, case.wish.key[0])
     broken, day = book.breaches.get((scope, limit.limit)), book.days.get(scope)
     used = broken.used if broken else 0.0
     if day is not None:
-        today = day.day == trading_day(now_us)
+        today = day.day == trading_day(case.now_us)
         match limit.limit:
             case "drawdown-all-time":
                 used = max(used, day.drawdown_all_time)
@@ -138,12 +148,10 @@ def _check_quantity(wish: Wish, scope: str, limit: Limit) -> None:
         )  # fmt: skip
 
 
-def _check_position(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
-    if wish.after.position <= wish.before.position:
-        return
-    _, run, instrument, _ = wish.key
-    shares, _ = book.sums.shares(scope, run, instrument)
-    others = shares - book.sums.of(wish.key).position
+def _check_position(case: _Case, scope: str, limit: Limit) -> None:
+    wish, (_, run, instrument, _) = case.wish, case.wish.key
+    shares, _ = case.book.sums.shares(scope, run, instrument)
+    others = shares - case.own.position
     used, wanted = others + wish.before.position, others + wish.after.position
     if wanted > limit.value:
         raise _passed(
@@ -153,11 +161,11 @@ def _check_position(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
         )  # fmt: skip
 
 
-def _check_open(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
-    _, run, instrument, _ = wish.key
-    if book.sums.shares(scope, run, instrument)[1] or not wish.after.is_open:
-        return
-    used = book.sums.total(scope).instruments
+def _check_open(case: _Case, scope: str, limit: Limit) -> None:
+    _, run, instrument, _ = case.wish.key
+    if case.own.position or case.book.sums.shares(scope, run, instrument)[1]:
+        return  # it is open already
+    used = case.book.sums.total(scope).instruments
     if used + 1 > limit.value:
         raise _passed(
             scope, limit, limit.value, used, used + 1,
@@ -165,8 +173,8 @@ def _check_open(book: Book, wish: Wish, scope: str, limit: Limit) -> None:
         )  # fmt: skip
 
 
-def _check_pace(book: Book, now_us: int, scope: str, limit: Limit) -> None:
-    used = book.paces.in_second(scope, now_us)
+def _check_pace(case: _Case, scope: str, limit: Limit) -> None:
+    used = case.book.paces.in_second(scope, case.now_us)
     if used + 1 > limit.value:
         raise _passed(
             scope, limit, limit.value, used, used + 1,
@@ -174,8 +182,8 @@ def _check_pace(book: Book, now_us: int, scope: str, limit: Limit) -> None:
         )  # fmt: skip
 
 
-def _check_day(book: Book, now_us: int, scope: str, limit: Limit) -> None:
-    used = book.orders_on(scope, trading_day(now_us))
+def _check_day(case: _Case, scope: str, limit: Limit) -> None:
+    used = case.book.orders_on(scope, trading_day(case.now_us))
     if used + 1 > limit.value:
         raise _passed(
             scope, limit, limit.value, used, used + 1,

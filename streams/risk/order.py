@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.order_state import OrderState, order_event
+from schemas.order_state import OrderState
 from schemas.orders import Action, OrderEvent, OrderIntent, OrderKind, Side, Status
 from streams.risk.exposure import Working
 
@@ -54,11 +54,12 @@ class Terms(NamedTuple):
 
 
 def requested(intent: OrderIntent, at_us: int) -> OrderEvent:
-    """What is known of an order when its intent has been approved and nothing more was heard."""
-    return order_event(
-        account=intent.account, order=intent.id, status="requested", instrument=intent.instrument, side=intent.side,
-        product=intent.product, quantity=intent.quantity, filled=0, average_price=0.0, at_us=at_us, run=intent.run,
-        task=intent.task, kind=intent.kind, price=intent.price, trigger=intent.trigger, intent=intent.id, source="risk",
+    """What is known of an order when its intent was approved and nothing more was heard. It is written nowhere."""
+    return OrderEvent(
+        id="", account=intent.account, order=intent.id, status="requested", instrument=intent.instrument,
+        side=intent.side, product=intent.product, quantity=intent.quantity, filled=0, average_price=0.0, at_us=at_us,
+        run=intent.run, task=intent.task, kind=intent.kind, price=intent.price, trigger=intent.trigger,
+        intent=intent.id, source="risk",
     )  # fmt: skip
 
 

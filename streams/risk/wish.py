@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 
 from schemas.orders import OrderIntent
 from streams.positions.fold import Key, key_of
@@ -30,14 +29,13 @@ def wish_of(book: Book, intent: OrderIntent, order: Order | None, price: float) 
     """What the intent would do at a price; it has its product, and a modify all of the order's terms."""
     if order is None:
         key = intent.account, intent.run, intent.instrument, str(intent.product)
-        orders = chain(book.workings(key), (wanted(intent),))
+        orders = (*book.workings(key), wanted(intent))
     else:
         key = key_of(order.state)
-        change = order.id, Terms(intent.quantity, intent.price, intent.trigger)
-        orders = chain(book.workings(key, change))
-    held = book.held(key)
-    before = book.exposure(key, price)
-    after = exposure(held, orders, price, book.adverse(*key[:3]))
+        orders = book.workings_with(key, order.id, Terms(intent.quantity, intent.price, intent.trigger))
+    held, adverse = book.held(key), book.adverse(*key[:3])
+    before = exposure(held, book.workings(key), price, adverse)
+    after = exposure(held, orders, price, adverse)
     closes = after.pending_sell <= held if intent.side == "sell" else after.pending_buy <= -held
     grows = price <= 0 or paise(after.money_at_risk) > paise(before.money_at_risk)  # a stop may be moved away
     reduces = closes and (order is None or not grows)

@@ -134,7 +134,8 @@ class Algo:
         """What this instance's orders add up to, bought less sold: what is filled and what is still working.
 
         An order counts from the moment it is asked for. Once it is refused, rejected, cancelled or lost, only what was
-        filled of it counts; one whose cancel is under way counts until the cancel is done.
+        filled of it counts; one whose cancel is under way counts until the cancel is done. A stop that waits counts
+        too: with stops decide by :meth:`filled` and :meth:`orders`.
         """
         return self._desk.position(instrument)
 

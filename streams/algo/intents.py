@@ -33,8 +33,8 @@ class Terms:
             raise ValueError(f"a product is CNC, MIS or NRML, or empty for risk to choose, not {self.product!r}")
         if self.validity not in get_args(Validity):
             raise ValueError(f"a validity is DAY or IOC, not {self.validity!r}")
-        if not math.isfinite(self.protection) or (self.protection < 0 and self.protection != -1):
-            raise ValueError(f"a market protection is a percentage, or -1 for the broker's own, not {self.protection}")
+        if self.protection != -1 and not 0 < self.protection <= 100:
+            raise ValueError(f"a protection is above 0 to 100 %, or -1 for the broker's own, not {self.protection!r}")
         if not math.isfinite(self.valid_s) or self.valid_s <= 0:
             raise ValueError(f"valid_s is a number of seconds above 0, not {self.valid_s!r}")
 

@@ -150,7 +150,8 @@ class Ledger:
         if report.failed and any(wish.id == report.intent for wish in own.wishes):
             joined = self._with(dataclasses.replace(own, state=_slim(join(own.state, state))))
             return joined._undone(report.order, report.intent, report.at_us, Said(0, False, "", "", report.reason))
-        wishes = tuple(wish for wish in own.wishes if wish.id != report.intent)
+        answered = "" if report.status == "unknown" else report.intent
+        wishes = tuple(wish for wish in own.wishes if wish.id != answered)
         made = Own(_slim(join(own.state, state)), own.said, wishes)
         if made == own:
             return self, None

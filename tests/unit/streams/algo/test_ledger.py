@@ -64,7 +64,7 @@ def plain(said_: list[Said]) -> tuple[int, int]:
         first = min((one for one in verdicts if one[1].id == of.id), default=None, key=lambda one: one[0])
         refused = first is not None and not first[1].approved and (state is None or state.status == "requested")
         quantity = state.quantity if state else of.quantity
-        done = {one.intent for one in events if one.order == of.id}
+        done = {one.intent for one in events if one.order == of.id and (one.failed or one.status != "unknown")}
         done |= {one[1].id for one in verdicts if not one[1].approved}
         for wish in WISHES:
             if wish.order == of.id and wish.action == "modify" and wish.id not in done:

@@ -195,7 +195,7 @@ def test_a_modify_and_a_cancel_name_their_order() -> None:
         ("negative", "a quantity is a positive integer, or 0 to leave it as it is, not -1"),
         ("product", "a product is CNC, MIS or NRML, or empty for risk to choose, not 'MTF'"),
         ("validity", "a validity is DAY or IOC, not 'GTC'"),
-        ("protection", "a market protection is a percentage, or -1 for the broker's own, not -2"),
+        ("protection", "a protection is above 0 to 100 %, or -1 for the broker's own, not -2"),
         ("valid", "valid_s is a number of seconds above 0, not 0"),
     ],
 )

@@ -23,6 +23,7 @@ from streams.console.trading_view import change_row, find_order, iso, order_row,
 from streams.console.trading_words import became, held, money, priced, sentence, terms
 from streams.risk.scopes import scopes_of
 
+MOST_SEEN = 3  # instruments of a batch that are named
 AROUND_US = 300_000_000  # breaches so long before and after belong to the picture
 
 
@@ -101,6 +102,8 @@ def _asked(order: Order) -> str:
 
 
 def _terms_of(change: models.ChangeRow) -> str:
+    if change.action != "modify":
+        return ""
     parts = [
         grouped(change.quantity) if change.quantity else "",
         f"price {money(change.price)}" if change.price else "",
@@ -146,8 +149,11 @@ def _ticks(batch: TickBatch, instrument: str) -> tuple[int, str, dict[str, Any]]
     where = batch.names.index(instrument) if instrument in batch.names else -1
     rows = np.flatnonzero(batch.instrument == where)
     of = f"a batch of {len(batch)} tick{'s' * (len(batch) != 1)} from {batch.worker}"
-    if not len(rows):
-        return batch.sent_us, f"{of}; none of them of {instrument}", {"sent_us": batch.sent_us, "worker": batch.worker}
+    if not len(rows):  # the order is about another instrument than the tick that led to it
+        last = {batch.names[which]: batch.last_price[row].item() for row, which in enumerate(batch.instrument.tolist())}
+        seen = ", ".join(f"{name} at {money(price)}" for name, price in [*last.items()][:MOST_SEEN])
+        more = f" and {len(last) - MOST_SEEN} more" if len(last) > MOST_SEEN else ""
+        return batch.sent_us, f"{seen}{more}, in {of}", {"worker": batch.worker, "last_prices": last}
     row = int(rows[-1])
     fields = {
         "instrument": instrument, "worker": batch.worker, "kind": TickKind(int(batch.kind[row])).name,
@@ -216,7 +222,7 @@ def state_row(state: RiskState) -> models.StateRow:
 
 
 def _text(row: models.OrderRow, position: models.PositionRow | None) -> str:
-    who = f"algo {row.run}" if row.run not in ("", EXTERNAL) else row.task or "Somebody"
-    who = "Somebody at the broker" if row.run == EXTERNAL else who[:1].upper() + who[1:]
+    who = f"Algo {row.run}" if row.run else row.task or "Somebody"
+    who = "Somebody at the broker" if row.run == EXTERNAL else who
     after = f"; after it: {held(position)}" if position else ""
     return sentence(f"{who} wanted to {terms(row)} on {row.account}: {became(row).rstrip('.')}{after}")

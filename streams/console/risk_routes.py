@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from infra.errors import UserError
 from schemas.fleet import Command
+from schemas.orders import ACCOUNTS
 from schemas.risk import Limit, TradingState
 from streams.console import fleet_view
 from streams.console import risk_models as models
@@ -70,7 +71,7 @@ def set_limit(console: Ready, asked: models.SetLimit, actor: Actor = "console") 
     done = console.risk_desk.set_limit(made, actor, asked.reason)
     was = f" It was {view.limit_row(before, {}).shown}." if before else ""
     return models.LimitChanged(
-        message=limit_sentence(done) + was, limit=view.limit_row(done, {}),
+        message=_capital(limit_sentence(done)) + was, limit=view.limit_row(done, {}),
         before=view.limit_row(before, {}) if before else None, warnings=_limit_warnings(console, done),
     )  # fmt: skip
 
@@ -94,7 +95,7 @@ def unset_limit(
         raise view.limit_is_unknown(console, where, name)
     gone = Limit(where, name, before.value, before.unit, before.action, removed=True)
     done = console.risk_desk.set_limit(gone, actor, reason)
-    return models.LimitChanged(message=limit_sentence(done), limit=None, before=view.limit_row(before, {}))
+    return models.LimitChanged(message=_capital(limit_sentence(done)), limit=None, before=view.limit_row(before, {}))
 
 
 @router.post("/halt", tags=["risk"], responses=CHANGE)
@@ -235,10 +236,13 @@ def _limit_warnings(console: Console, limit: Limit) -> list[str]:
     if limit.unit != "percent" or limit.limit in ("price-band", "adverse-move"):
         return []
     with console.trading_follower.lock:
-        has_capital = any(name == "capital" for _, name in console.trading.limits)
-    if has_capital:
+        has = {scope for scope, name in console.trading.limits if name == "capital"}
+    of = (check_scope(limit.scope).account,) if limit.scope.startswith("account:") else ACCOUNTS
+    without = [account for account in of if not has & {"platform", "account:*", f"account:{account}"}]
+    if not without or EACH in without:
         return []
-    return ["It is a share of capital, which is not set: `./portfolio risk set account:paper capital 10,00,000`."]
+    commands = " and ".join(f"`./portfolio risk set account:{account} capital 10,00,000`" for account in without)
+    return [f"It is a share of capital, which is not set: new orders are refused until {commands} or the like."]
 
 
 def _command_row(console: Console, command: Command) -> CommandRow:

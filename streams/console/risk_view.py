@@ -11,7 +11,7 @@ from cassandra import DriverException, OperationTimedOut, RequestExecutionExcept
 from cassandra.cluster import NoHostAvailable
 
 from infra.brake import Hold, read_brake, strictest
-from infra.clock import EXCHANGE
+from infra.clock import EXCHANGE, Clock
 from schemas.calendar import calendar_of
 from schemas.orders import EXTERNAL
 from schemas.risk import STATES, Limit, LimitUse, RiskPart, RiskPoint, TradingState
@@ -45,7 +45,7 @@ def risk_view(console: Console, query: models.RiskQuery) -> models.Risk:
         rows = [] if is_over else [
             scope_row(point, said) for point in log.points() if parse_scope(point.scope).kind in _SHOWN
         ]  # fmt: skip
-        states, breaches = state_rows(log, holds), [breach_row(breach) for breach in log.broken()]
+        states, breaches = state_rows(log, holds, console.clock), [breach_row(breach) for breach in log.broken()]
         differences, heard_s = difference_rows(log, asked.account), log.heard_s
     if is_over and asked.day is not None:
         rows = _past_rows(console, asked.day)
@@ -128,13 +128,14 @@ def states_of(log: TradingLog, holds: Mapping[str, Hold]) -> dict[str, TradingSt
     return said
 
 
-def state_rows(log: TradingLog, holds: Mapping[str, Hold]) -> list[StateRow]:
+def state_rows(log: TradingLog, holds: Mapping[str, Hold], clock: Clock) -> list[StateRow]:
     """What is not ACTIVE, and who says so."""
     rows = [state_row(state) for _, state in sorted(log.states.items()) if state.state != "ACTIVE"]
     for scope, hold in sorted(holds.items()):
+        at_us = clock.at_wall(hold.at_us) if hold.at_us else 0
         rows.append(
             StateRow(scope=scope, state=hold.state, source="brake", actor=hold.actor, reason=hold.reason,
-                     at_us=0, at=iso(hold.at_us))
+                     at_us=at_us, at=iso(at_us))
         )  # fmt: skip
     return rows
 
@@ -143,7 +144,7 @@ def held_rows(console: Console) -> list[StateRow]:
     """What is not ACTIVE now."""
     holds = read_brake(console.settings.home)
     with console.trading_follower.lock:
-        return state_rows(console.trading, holds)
+        return state_rows(console.trading, holds, console.clock)
 
 
 def scope_row(point: RiskPoint, said: Mapping[str, TradingState]) -> models.ScopeRow:

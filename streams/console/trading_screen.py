@@ -61,9 +61,14 @@ def orders_screen(said: Row, width: int) -> RenderableType:
 
 
 def _reasons(orders: Sequence[Row]) -> Iterable[Text]:
+    """Why what was not done was not; the same reason once."""
+    alike: dict[str, list[Row]] = {}
     for o in orders:
         if said := ": ".join(part for part in (o["code"], o["reason"]) if part):
-            yield Text.assemble((o["id"], COLOURS.get(o["status"], "")), ": ", plain(said))
+            alike.setdefault(said, []).append(o)
+    for said, rows in alike.items():
+        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+        yield Text.assemble((rows[-1]["id"], COLOURS.get(rows[-1]["status"], "")), more, ": ", plain(said))
 
 
 def _more(said: Row) -> Iterable[Text]:
@@ -217,7 +222,9 @@ def lapse(ms: float) -> str:
 
 
 def who(row: Row) -> Text:
-    """The algo's run; a person by name."""
+    """The algo's run; a person by name; risk, where it closes what people hold."""
+    if not row["run"] and "flatten" in row.get("labels", ()):
+        return Text("risk", style="italic")
     return run(row["run"], row["task"])
 
 

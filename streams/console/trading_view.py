@@ -235,12 +235,14 @@ def order_row(order: Order) -> models.OrderRow:
     known = state or wish
     refused = verdict is not None and not verdict.approved
     account, run, instrument, at_us = _about(order)
+    kind = wish.kind if wish else state.kind if state else ""  # a broker may have made a limit order of a market one
     return models.OrderRow(
         id=order.id, account=account, run=run, instrument=instrument,
         task=wish.task if wish else state.task if state else "",
-        side=known.side if known else "", kind=known.kind if known else "",
+        side=known.side if known else "", kind=kind,
         quantity=known.quantity if known else 0, filled=state.filled if state else 0,
-        price=known.price if known else 0.0, trigger=known.trigger if known else 0.0,
+        price=known.price if known and "limit" in kind else 0.0,
+        trigger=known.trigger if known and "stop" in kind else 0.0,
         average_price=state.average_price if state else 0.0,
         product=known.product if known else "", validity=wish.validity if wish else "",
         status=order.status, live=order.is_live,

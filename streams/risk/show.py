@@ -118,12 +118,18 @@ def algos_table(algos: Sequence[Row], width: int) -> Table:
                 [gain(p["realised"]), gain(p["open"])] if wide else [gain(p["realised"] + p["open"] - p["charges"])]
             )
             table.add_row(
-                Text("  ").append_text(name(p["instrument"], wide)), *more, grouped(p["quantity"]),
+                _stock(p, wide), *more, grouped(p["quantity"]),
                 grouped(p["covered"]) if p["covered"] else "", pending(p),
                 *((money(p["average_price"]) if p["quantity"] else "",) if wide else ()),
                 last(p), whole(p["money_at_risk"]), *profits,
             )  # fmt: skip
     return table
+
+
+def _stock(part: Row, wide: bool) -> Text:
+    """The instrument; where there is no room for a column of accounts real money is marked."""
+    made = Text("  ").append_text(name(part["instrument"], wide))
+    return made if wide or part["account"] != "live" else made.append(" live", style="bold red")
 
 
 def last(part: Row) -> Text:

@@ -68,6 +68,12 @@ def test_what_risk_filled_in_counts() -> None:
     assert row.product == "MIS"
 
 
+def test_a_market_order_stays_one_whatever_the_broker_makes_of_it() -> None:
+    one = intent(kind="market", price=0.0)
+    row = order_row(folded([one, event(one, "complete", 10, kind="limit", price=1530.0)]).orders["o1"])
+    assert (row.kind, row.price, row.average_price) == ("market", 0.0, 1519.75)
+
+
 def test_the_first_verdict_of_an_id_counts() -> None:
     one = intent()
     first, second = verdict(one), verdict(one, "LATE", "Too late.", at_us=NOW + S)

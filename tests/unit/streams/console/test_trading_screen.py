@@ -124,6 +124,8 @@ def test_the_cause_is_told() -> None:
     found = cause_of("ticks/3/41", Found("ticks", NOW, batch), INFY)
     assert (found.kind, found.at_us, found.record["last_price"]) == ("TickBatch", NOW - 5, 1519.5)
     assert found.text.startswith("NSE:INFY at 1,519.50, in a batch of 3 ticks")
+    other = cause_of("ticks/3/41", Found("ticks", NOW, batch), "NSE:WIPRO")
+    assert other.text.startswith("NSE:INFY at 1,519.50, NSE:TCS at 7.00, in a batch of 3 ticks")
     first, second = steps_of(folded([intent()]).orders["o1"], found)
     assert (first.what, first.place, second.what, second.after_ms) == ("ticks", "ticks/3/41", "asked", 0.005)
     signal = Signal("s1", "trend", "spread", "spread@desk", INFY, 0.5, NOW, {"why": "x"})

@@ -34,6 +34,7 @@ async def main(slot: int) -> int:
 
 if __name__ == "__main__":
     log = set_up("risk")
+    logging.getLogger("cassandra").setLevel(logging.CRITICAL)  # as below; it may well be away
     for noisy in ("faust", "mode", "aiokafka"):  # what matters of them is told in our own words
         logging.getLogger(noisy).setLevel(logging.ERROR)
     for handler in logging.getLogger().handlers:

@@ -101,7 +101,7 @@ class RiskAgent:
         """Another worker has the topics, or this one gets them again."""
         await self._give_up()
         self._app.buffered.bytes = 0  # Faust has emptied its buffers
-        self.detail = "another worker has the topics"
+        self.detail = "waits for its topics"
 
     async def _give_up(self) -> None:
         self.active = False
@@ -143,8 +143,8 @@ class RiskAgent:
             await self._go_on(ORDER_INTENTS.name, start)
             self.active, self.detail = True, ""
             log.info("risk is in charge", orders=len(charge.book.orders), intents_from=start)
-        except (ValueError, KafkaException) as error:
-            log.error("risk cannot take charge", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody else would hear of it
+            log.error("risk cannot take charge", reason=f"{type(error).__name__}: {error}")
             await self._app.crash(error)
 
     async def _spans(self) -> Mapping[str, tuple[int, int]]:

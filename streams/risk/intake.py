@@ -88,6 +88,7 @@ class Intake:
         try:
             self._takers[record.topic](record, decode(READ[record.topic].record, record.value), out)
         except (UndecodableError, UserError, ValueError) as error:
+            log.warning("a record was put aside", topic=record.topic, offset=record.offset, reason=str(error))
             out.aside.append(Aside(record, str(error)))
         except Exception as error:
             log.exception("a record could not be taken in", topic=record.topic, offset=record.offset)

@@ -9,23 +9,16 @@ import threading
 from collections.abc import Callable
 
 import structlog
-from cassandra import DriverException
-from cassandra.cluster import NoHostAvailable
-from confluent_kafka import KafkaException
 
-from infra.cassandra import connect
-from infra.errors import UserError
 from infra.reading import batches
 from infra.settings import Settings
 from schemas.codec import UndecodableError, decode
 from schemas.risk import RiskPoint
 from schemas.topics import RISK_POINTS
-from streams.archive.risk import RiskWriter
 
 GROUP = "risk-archive"
 BATCH = 500
 FIRST_S, LONGEST_S = 1.0, 30.0  # between attempts
-AWAY = (UserError, DriverException, NoHostAvailable, KafkaException, OSError)
 log = structlog.get_logger(process="risk-archive")
 
 
@@ -57,14 +50,18 @@ class Store:
             stored = self.stored
             try:
                 self._follow()
-            except AWAY as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the points wait in the log
+                reason = next(iter(str(error).splitlines()), type(error).__name__)
                 if not self.problem:
-                    log.warning("risk points cannot be stored; trying again", reason=str(error).splitlines()[0])
-                self.problem = str(error)
+                    log.warning("risk points cannot be stored; trying again", reason=reason)
+                self.problem = reason
             pause_s = FIRST_S if self.stored > stored else min(LONGEST_S, pause_s * 2)
             self._stop.wait(pause_s)
 
     def _follow(self) -> None:
+        from infra.cassandra import connect  # late: the driver takes a second to be read in
+        from streams.archive.risk import RiskWriter
+
         session = connect(self._settings)
         try:
             writer = RiskWriter(session)

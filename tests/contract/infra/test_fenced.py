@@ -5,11 +5,9 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
 
 from infra.fenced import FencedError, FencedWriter
-from infra.fenced_tables import after_last
-from infra.kafka import consumer
+from infra.kafka import read_on
 from infra.settings import Settings
 from schemas.codec import decode
 from schemas.orders import OrderSend
@@ -22,15 +20,7 @@ def send(id_: str) -> OrderSend:
 
 def committed(of: Settings, prefix: str) -> list[str]:
     """The ids with this prefix that a reader is given, in the log's order."""
-    reader = consumer("committed", of, {"enable.partition.eof": True, "fetch.wait.max.ms": 10})
-    reader.assign([TopicPartition(ORDER_SENDS.name, 0, 0)])
-    found = []
-    while (message := reader.poll(10)) is not None:
-        if error := message.error():
-            assert error.code() == KafkaError._PARTITION_EOF
-            break
-        found.append(decode(OrderSend, message.value() or b"").id)
-    reader.close()
+    found = [decode(OrderSend, message.value() or b"").id for message in read_on(ORDER_SENDS.name, 0, of)]
     return [id_ for id_ in found if id_.startswith(prefix)]
 
 
@@ -55,21 +45,3 @@ def test_a_newer_writer_fences_off_the_older_one(servers: Settings) -> None:
     newer.write([])
     newer.write([(ORDER_SENDS, "paper", send(f"{mark}-4"))])
     assert committed(servers, mark)[-1] == f"{mark}-4", "it goes on"
-
-
-def test_the_end_of_a_log_is_behind_its_last_committed_record(servers: Settings) -> None:
-    writer = FencedWriter(f"test-{uuid4().hex[:8]}", servers)
-    writer.take_charge()
-    writer.write([(ORDER_SENDS, "paper", send("x"))])
-    ends = {after_last(ORDER_SENDS.name, servers)}
-    for _ in range(5):  # only Kafka's own marks are behind it then
-        writer._producer.begin_transaction()
-        writer._producer.produce(ORDER_SENDS.name, b"never", b"paper", partition=0)
-        writer._producer.flush(10)
-        writer._producer.abort_transaction(10)
-        ends.add(after_last(ORDER_SENDS.name, servers))
-    assert len(ends) == 1
-    reader = consumer("ends", servers)
-    _, end = reader.get_watermark_offsets(TopicPartition(ORDER_SENDS.name, 0), timeout=10)
-    reader.close()
-    assert ends.pop() == end - 11

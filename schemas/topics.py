@@ -148,7 +148,9 @@ ORDER_EVENTS = Topic(
 )  # fmt: skip
 BROKER_NOTICES = Topic("broker-notices", "provider", BrokerNotice, 7 * DAY_MS, "feed workers", "gateways", 1)
 BROKER_POSITIONS = Topic("broker-positions", "account", BrokerPositions, 30 * DAY_MS, "gateways", "risk", 1)
-POSITIONS = Topic("positions", "account/run/instrument/product", Position, COMPACTED, "risk", "console, a person", 1)
+POSITIONS = Topic(
+    "positions", "account/run/instrument/product", Position, COMPACTED, "risk", "gateways, console, a person", 1
+)
 POSITION_DIFFERENCES = Topic(
     "position-differences", "account", PositionDifference, YEAR_MS, "risk", "console, a person", 1
 )

@@ -7,7 +7,6 @@ import time
 
 import structlog
 
-from infra.errors import UserError
 from producers.kite.session import stored_token
 
 NEEDED_S, GOOD_S = 1.0, 10.0  # from one look to the next, while a token is needed and otherwise
@@ -41,7 +40,7 @@ class Tokens:
     async def _look(self) -> None:
         try:
             token = await asyncio.to_thread(stored_token)
-        except (UserError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is looked for again
             if not self.current:
                 self.trouble = str(error)
             return

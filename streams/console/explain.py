@@ -11,7 +11,7 @@ import numpy as np
 from schemas.fleet import Signal
 from schemas.market import Candle, TickKind
 from schemas.orders import EXTERNAL
-from schemas.risk import Breach, RiskState
+from schemas.risk import Breach
 from schemas.rupees import grouped
 from schemas.ticks import TickBatch
 from streams.console import trading_models as models
@@ -19,7 +19,17 @@ from streams.console.errors import ApiError
 from streams.console.state import Console
 from streams.console.trading_log import Order, TradingLog
 from streams.console.trading_past import Found, record_at
-from streams.console.trading_view import change_row, find_order, iso, order_row, position_row, trade_row, verdict_row
+from streams.console.trading_rows import (
+    breach_row,
+    change_row,
+    iso,
+    order_row,
+    position_row,
+    state_row,
+    trade_row,
+    verdict_row,
+)
+from streams.console.trading_view import find_order
 from streams.console.trading_words import became, held, money, priced, sentence, terms
 from streams.risk.scopes import scopes_of
 
@@ -206,19 +216,6 @@ def _breaches(log: TradingLog, row: models.OrderRow) -> Iterable[Breach]:
     scopes, since, until = _scopes(row), row.at_us - AROUND_US, row.last_us + AROUND_US
     found = [b for b in log.breaches.values() if b.scope in scopes and since <= b.at_us <= until]
     return sorted(found, key=lambda breach: breach.at_us)
-
-
-def breach_row(breach: Breach) -> models.BreachRow:
-    """A breach in a row."""
-    return models.BreachRow(**dataclasses.asdict(breach), at=iso(breach.at_us))
-
-
-def state_row(state: RiskState) -> models.StateRow:
-    """A state in a row."""
-    return models.StateRow(
-        scope=state.scope, state=state.state, source="risk", actor=state.actor, reason=state.reason,
-        at_us=state.at_us, at=iso(state.at_us),
-    )  # fmt: skip
 
 
 def _text(row: models.OrderRow, position: models.PositionRow | None) -> str:

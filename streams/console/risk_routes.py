@@ -13,6 +13,7 @@ from schemas.fleet import Command
 from schemas.orders import ACCOUNTS
 from schemas.risk import Limit, TradingState
 from streams.console import fleet_view
+from streams.console import limits_view as shown
 from streams.console import risk_models as models
 from streams.console import risk_view as view
 from streams.console.errors import ApiError, UnavailableError, UnseenError
@@ -52,13 +53,13 @@ def history(console: Ready, query: Annotated[models.HistoryQuery, Query()]) -> m
 @router.get("/limits", tags=["risk"])
 def limits(console: Ready) -> models.Limits:
     """All limits that hold, each with its largest use."""
-    return view.limits_view(console)
+    return shown.limits_view(console)
 
 
 @router.get("/limits/history", tags=["risk"])
 def limit_history(console: Ready, limit: Annotated[int, Query(ge=1, le=10_000)] = 100) -> models.LimitHistory:
     """Who changed which limit when, from what to what; the latest first."""
-    return view.limit_history_view(console, limit)
+    return shown.limit_history_view(console, limit)
 
 
 @router.put("/limits", tags=["risk"], responses=CHANGE)
@@ -69,10 +70,10 @@ def set_limit(console: Ready, asked: models.SetLimit, actor: Actor = "console") 
     with console.trading_follower.lock:
         before = console.trading.limits.get((made.scope, made.limit))
     done = console.risk_desk.set_limit(made, actor, asked.reason)
-    was = f" It was {view.limit_row(before, {}).shown}." if before else ""
+    was = f" It was {shown.limit_row(before, {}).shown}." if before else ""
     return models.LimitChanged(
-        message=_capital(limit_sentence(done)) + was, limit=view.limit_row(done, {}),
-        before=view.limit_row(before, {}) if before else None, warnings=_limit_warnings(console, done),
+        message=_capital(limit_sentence(done)) + was, limit=shown.limit_row(done, {}),
+        before=shown.limit_row(before, {}) if before else None, warnings=_limit_warnings(console, done),
     )  # fmt: skip
 
 
@@ -86,16 +87,16 @@ def unset_limit(
 ) -> models.LimitChanged:
     """Remove a limit. One with `*` that it stood in for holds again."""
     where, name = (
-        _refused(lambda: check_scope(view.full_scope(console, scope)).text),
+        _refused(lambda: check_scope(shown.full_scope(console, scope)).text),
         _refused(lambda: limit_name(limit)),
     )
     with console.trading_follower.lock:
         before = console.trading.limits.get((where, name))
     if before is None:
-        raise view.limit_is_unknown(console, where, name)
+        raise shown.limit_is_unknown(console, where, name)
     gone = Limit(where, name, before.value, before.unit, before.action, removed=True)
     done = console.risk_desk.set_limit(gone, actor, reason)
-    return models.LimitChanged(message=_capital(limit_sentence(done)), limit=None, before=view.limit_row(before, {}))
+    return models.LimitChanged(message=_capital(limit_sentence(done)), limit=None, before=shown.limit_row(before, {}))
 
 
 @router.post("/halt", tags=["risk"], responses=CHANGE)
@@ -210,14 +211,14 @@ def _closed(console: Console, text: str) -> str:
     """A scope that can be halted. The console may not know all names yet: then it is taken as it is written."""
     scope = _refused(lambda: check_scope(text))
     if console.ready:
-        scope = _refused(lambda: view.scope_named(console, text))
+        scope = _refused(lambda: shown.scope_named(console, text))
     if scope.kind not in CLOSED or EACH in scope.text:
         raise ApiError(f"{scope.text} cannot be halted by itself: take platform, account:NAME or algo:RUN.")
     return scope.text
 
 
 def _parsed(console: Console, asked: models.SetLimit, value: str) -> Limit:
-    scope = _refused(lambda: view.scope_named(console, asked.scope, new=asked.new))
+    scope = _refused(lambda: shown.scope_named(console, asked.scope, new=asked.new))
     return _refused(lambda: parse_limit(scope.text, asked.limit, value, asked.action))
 
 

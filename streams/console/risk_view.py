@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cassandra import DriverException, OperationTimedOut, RequestExecutionException
 from cassandra.cluster import NoHostAvailable
@@ -13,20 +13,18 @@ from cassandra.cluster import NoHostAvailable
 from infra.brake import Hold, read_brake, strictest
 from infra.clock import EXCHANGE, Clock
 from schemas.calendar import calendar_of
-from schemas.orders import EXTERNAL
-from schemas.risk import STATES, Limit, LimitUse, RiskPart, RiskPoint, TradingState
+from schemas.risk import STATES, LimitUse, RiskPart, RiskPoint, TradingState
 from streams.archive.risk import RiskDay, RiskReader
 from streams.console import risk_models as models
 from streams.console.errors import NotFoundError, UnavailableError
-from streams.console.explain import breach_row, state_row
+from streams.console.limits_view import scope_named
 from streams.console.state import Console
-from streams.console.trading_log import LimitChange, TradingLog
-from streams.console.trading_models import StateRow
-from streams.console.trading_view import difference_rows, iso, known_runs, wanted
+from streams.console.trading_log import TradingLog
+from streams.console.trading_models import StateRow, TradingQuery
+from streams.console.trading_rows import breach_row, difference_rows, iso, state_row
+from streams.console.trading_view import Wanted, wanted
 from streams.console.trading_words import sentence
-from streams.risk.limits import sentence as limit_sentence
-from streams.risk.limits import value_text
-from streams.risk.scopes import EACH, Scope, check_scope, described, parse_scope
+from streams.risk.scopes import EACH, check_scope, parse_scope
 
 SILENT_S = 75.0  # it repeats what it has to say every minute
 _AWAY = (DriverException, NoHostAvailable, OperationTimedOut, RequestExecutionException)
@@ -37,7 +35,7 @@ def risk_view(console: Console, query: models.RiskQuery) -> models.Risk:
     """GET /api/risk."""
     holds = read_brake(console.settings.home)
     with console.trading_follower.lock:
-        asked, log = wanted(console, _as_trading(query)), console.trading
+        asked, log = wanted(console, TradingQuery(**query.model_dump())), console.trading
         said = states_of(log, holds)
         now = console.clock.now_us()
         today = calendar_of(EXCHANGE).day_of(now)
@@ -69,13 +67,7 @@ def _by_risk(row: models.ScopeRow) -> tuple[float, str]:
     return -max(row.money_at_risk, row.day_max * 1e-9), row.scope
 
 
-def _as_trading(query: models.RiskQuery) -> Any:
-    from streams.console.trading_models import TradingQuery
-
-    return TradingQuery(account=query.account, algo=query.algo, instrument=query.instrument, day=query.day)
-
-
-def _narrowed(row: models.ScopeRow, asked: Any) -> models.ScopeRow | None:
+def _narrowed(row: models.ScopeRow, asked: Wanted) -> models.ScopeRow | None:
     """The row with only the parts that are asked for; None when it is not asked for at all."""
     if row.account and asked.account not in (None, row.account):
         return None
@@ -180,87 +172,6 @@ def percent(now: float, before: float) -> float | None:
     return round((now / before - 1) * 100, 2) if before else None
 
 
-def limits_view(console: Console) -> models.Limits:
-    """GET /api/risk/limits."""
-    with console.trading_follower.lock:
-        log = console.trading
-        uses = _uses(log)
-        return models.Limits(limits=[limit_row(limit, uses) for _, limit in sorted(log.limits.items())])
-
-
-def _uses(log: TradingLog) -> dict[tuple[str, str], tuple[LimitUse, str]]:
-    """Of each limit the largest use, and whose it is."""
-    most: dict[tuple[str, str], tuple[LimitUse, str]] = {}
-    for point in log.points():
-        for use in point.uses:
-            at = (use.scope, use.limit)
-            if at not in most or use.used > most[at][0].used:
-                most[at] = (use, point.scope)
-    return most
-
-
-def limit_row(limit: Limit, uses: Mapping[tuple[str, str], tuple[LimitUse, str]]) -> models.LimitRow:
-    """A limit with its largest use."""
-    use, by = uses.get((limit.scope, limit.limit), (None, ""))
-    return models.LimitRow(
-        scope=limit.scope, limit=limit.limit, value=limit.value, unit=limit.unit, action=limit.action,
-        text=_limit_text(limit), shown=_shown(limit), actor=limit.actor, reason=limit.reason, at_us=limit.at_us,
-        at=iso(limit.at_us), used=use.used if use else None, used_by=by,
-        share=use.used / use.value if use and use.value else None,
-    )  # fmt: skip
-
-
-def _limit_text(limit: Limit) -> str:
-    """What it says; a record that somebody wrote by hand may say anything."""
-    try:
-        return limit_sentence(limit)
-    except (KeyError, ValueError):
-        return f"{limit.scope}: {limit.limit} {limit.value:g}, which means nothing."
-
-
-def _shown(limit: Limit) -> str:
-    return value_text(limit.value, limit.unit)
-
-
-def limit_history_view(console: Console, limit: int) -> models.LimitHistory:
-    """GET /api/risk/limits/history."""
-    with console.trading_follower.lock:
-        changes = console.trading.limit_changes[-limit:][::-1]
-    return models.LimitHistory(changes=[_history_row(change) for change in changes])
-
-
-def _history_row(change: LimitChange) -> models.LimitHistoryRow:
-    limit, before = change.limit, change.before
-    return models.LimitHistoryRow(
-        scope=limit.scope, limit=limit.limit, unit=limit.unit, action=limit.action, actor=limit.actor,
-        reason=limit.reason, at_us=change.at_us, at=iso(change.at_us),
-        before=before.value if before else None, before_shown=_shown(before) if before else "",
-        after=None if limit.removed else limit.value, after_shown="" if limit.removed else _shown(limit),
-    )  # fmt: skip
-
-
-def scope_named(console: Console, text: str, *, new: bool = False) -> Scope:
-    """The scope that is meant, its names known. UserError, one sentence with similar names, when it is none.
-
-    ``new``: the algo is to come.
-    """
-    scope = check_scope(full_scope(console, text))
-    if new or scope.run in (None, "", EACH, EXTERNAL):
-        return scope
-    with console.trading_follower.lock:
-        runs = known_runs(console) | set(console.fleet.state.algos)
-    return check_scope(scope.text, runs)
-
-
-def full_scope(console: Console, text: str) -> str:
-    """The scope with its instrument's full name: ``instrument:infy`` means ``instrument:NSE:INFY``."""
-    head, mark, name = text.strip().rpartition("instrument:")
-    if not mark or name.strip() in ("", EACH):
-        return text
-    with console.follower.lock:
-        return f"{head}{mark}{console.feed.book.find(name).instrument}"
-
-
 def history_view(console: Console, query: models.HistoryQuery) -> models.History:
     """GET /api/risk/history. UnavailableError while Cassandra does not answer."""
     scope = parse_named(console, query.scope)
@@ -333,11 +244,3 @@ def _ask(console: Console, question: Callable[[RiskReader], T]) -> T:
         raise UnavailableError(
             f"Cassandra does not answer ({type(error).__name__}); see `./portfolio status`."
         ) from error
-
-
-def limit_is_unknown(console: Console, scope: str, name: str) -> NotFoundError:
-    """The error for a limit that is not set, with those that are."""
-    with console.trading_follower.lock:
-        there = [limit for where, limit in console.trading.limits if where == scope]
-    hint = f"; there it has {', '.join(sorted(there))}" if there else ": `./portfolio risk limits` lists them"
-    return NotFoundError(f"There is no limit {name} of {described(scope)}{hint}.")

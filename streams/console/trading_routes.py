@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from schemas.orders import OrderIntent
 from streams.console import trading_models as models
+from streams.console import trading_rows as rows
 from streams.console import trading_view as view
 from streams.console.explain import explain
 from streams.console.fleet_routes import CHANGE, REFUSED, UNKNOWN, Actor
@@ -97,9 +98,9 @@ async def _ordered(console: Console, intent: OrderIntent, wait_s: float, warning
 
     is_settled = await settled(look, wait_s)
     with console.trading_follower.lock:
-        row = view.order_row(found)
+        row = rows.order_row(found)
         change = found.changes.get(intent.id)
-        shown = view.change_row(found, change) if change else None
+        shown = rows.change_row(found, change) if change else None
     done = shown.state not in ("refused", "failed") if shown else row.status not in NOT_DONE
     return models.Ordered(
         message=change_told(row, shown) if shown else told(row),
@@ -112,5 +113,5 @@ def _state(order: Order, intent: OrderIntent) -> tuple[bool, bool]:
     if intent.action == "place":
         return not order.is_live, order.status in RESTING
     change = order.changes.get(intent.id)
-    state = view.change_state(order, change)[0] if change else ""
+    state = rows.change_state(order, change)[0] if change else ""
     return state in ("done", "failed", "refused") or not order.is_live, False

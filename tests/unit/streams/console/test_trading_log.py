@@ -15,7 +15,7 @@ from schemas.risk import Breach, Limit
 from schemas.topics import ORDER_EVENTS, ORDER_INTENTS, POSITIONS, RISK_POINTS
 from streams.console import trading_log
 from streams.console.trading_log import TradingLog
-from streams.console.trading_view import change_state, order_row
+from streams.console.trading_rows import change_state, order_row
 from tests.unit.streams.console.trading import (
     NOW,
     S,

@@ -19,7 +19,7 @@ from streams.console.explain import cause_of, steps_of
 from streams.console.trading_cli import number
 from streams.console.trading_models import OrderRow
 from streams.console.trading_past import Found
-from streams.console.trading_view import order_row
+from streams.console.trading_rows import order_row
 from streams.console.trading_words import told
 from tests.conftest import forget, free_port_base
 from tests.unit.streams.console.client import Client

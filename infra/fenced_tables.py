@@ -22,6 +22,7 @@ from confluent_kafka.admin import NewTopic
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from infra import kafka
+from infra.errors import UserError
 from infra.faust_app import CHANGELOG, App, BoundedConsumer
 from infra.settings import Settings
 
@@ -75,15 +76,17 @@ class FencedTable:
         app.fenced_table = self
 
     def make_changelog(self) -> None:
-        """Makes its topic; KafkaException when Kafka refuses."""
+        """Makes its topic. UserError when Kafka does not."""
         config = {"cleanup.policy": "compact", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}
         topic = NewTopic(self.changelog, 1, self._settings.kafka_replication, config=config)
         client = kafka.admin(self._settings)  # kept until the answer is in
         try:
             client.create_topics([topic])[self.changelog].result(30)
+        except TimeoutError as error:
+            raise UserError(f"Kafka did not make {self.changelog} in time.") from error
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise
+                raise UserError(f"Kafka refused to make {self.changelog}: {error.args[0].str()}") from error
 
     def contents(self) -> dict[str, dict[str, bytes]]:
         """What is in the table: kind -> key -> value."""

@@ -13,7 +13,7 @@ class Live:
     """Keys under which something was held or wanted, and the live orders under each."""
 
     def __init__(self) -> None:
-        self._keys: dict[Key, None] = {}
+        self._keys: dict[Key, Key] = {}  # each to the one object that all indexes share
         self._of_instrument: dict[str, dict[Key, None]] = {}
         self._of_run: dict[str, dict[Key, None]] = {}
         self._of_pair: dict[tuple[str, str], tuple[Key, ...]] = {}  # run, instrument
@@ -60,20 +60,21 @@ class Live:
         orders = self.live(key).values()
         return tuple(w for order in orders if (w := working_of(order, change if order.id == id_ else None)))
 
-    def _know(self, key: Key) -> None:
-        if key in self._keys:
-            return
+    def _know(self, key: Key) -> Key:
+        known = self._keys.get(key)
+        if known is not None:
+            return known
         _, run, instrument, _ = key
-        self._keys[key] = None
+        self._keys[key] = key
         self._of_instrument.setdefault(instrument, {})[key] = None
         self._of_run.setdefault(run, {})[key] = None
         pair = run, instrument
         self._of_pair[pair] = (*self._of_pair.get(pair, ()), key)
+        return key
 
     def _index(self, before: Order | None, order: Order) -> tuple[Key, ...]:
         """Puts an order where it belongs now; the keys that have changed."""
-        key = key_of(order.state)
-        self._know(key)
+        key = self._know(key_of(order.state))
         if order.state.is_live:
             self._live.setdefault(key, {})[order.id] = order
         else:

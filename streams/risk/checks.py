@@ -6,10 +6,10 @@ Each check returns, or raises a :class:`RefusedError` with the code (``schemas.r
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from functools import lru_cache
-from math import isfinite
+from operator import attrgetter
 
 from schemas.calendar import CalendarError, Session, calendar_of
 from schemas.freeze import FreezeError, freeze_quantity
@@ -24,9 +24,14 @@ ID = re.compile(r"[0-9A-Za-z]{1,20}")
 HAS_PRICE = {"market": False, "limit": True, "stop": False, "stop-limit": True}  # the kinds of orders
 DERIVATIVES = ("FUT", "CE", "PE")
 MOST_QUANTITY = 1_000_000_000
+MOST_PRICE = 10_000_000.0
+MOST_TEXT = 16_384  # characters of an intent's texts: its verdict has to fit into one message
+CUT = 64  # characters to which its texts are cut in that case
 MOST_VALID_S = 86_400.0  # ids are remembered for longer than that: what is forgotten is too late
 AHEAD_US = 60_000_000  # how much a computer's clock may be ahead
 SECOND_US = 1_000_000
+TEXTS = tuple(f.name for f in fields(OrderIntent) if f.type not in ("int", "float", "dict[str, str]"))
+_texts = attrgetter(*TEXTS)
 
 
 class RefusedError(Exception):
@@ -37,6 +42,22 @@ class RefusedError(Exception):
         self.code = code
         self.limit = limit
         self.numbers = numbers or {}
+
+
+def check_size(intent: OrderIntent) -> None:
+    """Whether it can be answered at all."""
+    size = sum(len(text) for text in _texts(intent)) + sum(len(k) + len(v) for k, v in intent.labels.items())
+    if size > MOST_TEXT:
+        raise RefusedError(
+            "TOO_LARGE", f"The intent's texts are {grouped(size)} characters long, at most {grouped(MOST_TEXT)} are.",
+            numbers={"value": MOST_TEXT, "wanted": size},
+        )  # fmt: skip
+
+
+def cut_short(intent: OrderIntent) -> OrderIntent:
+    """The intent with texts that fit into a verdict."""
+    texts = {name: text[:CUT] for name, text in zip(TEXTS, _texts(intent), strict=True)}
+    return replace(intent, **texts, labels={})
 
 
 def check_sender(intent: OrderIntent) -> None:
@@ -94,9 +115,9 @@ def check_form(intent: OrderIntent) -> None:
 
 def _check_prices(intent: OrderIntent) -> None:
     kind, price, trigger = intent.kind, intent.price, intent.trigger
-    if not (isfinite(price) and price >= 0):
+    if not 0 <= price <= MOST_PRICE:  # no number (NaN) is refused too
         raise RefusedError("BAD_PRICE", f"{price:g} is no price.")
-    if not (isfinite(trigger) and trigger >= 0):
+    if not 0 <= trigger <= MOST_PRICE:
         raise RefusedError("BAD_TRIGGER", f"{trigger:g} is no trigger.")
     if (price > 0) is not HAS_PRICE[kind]:
         raise RefusedError("BAD_KIND", f"A {kind} order {'needs a' if HAS_PRICE[kind] else 'has no'} price.")

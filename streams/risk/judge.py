@@ -30,8 +30,10 @@ from streams.risk.checks import (
     check_form,
     check_rules,
     check_sender,
+    check_size,
     check_time,
     check_trigger,
+    cut_short,
     find_instrument,
     with_product,
 )
@@ -52,11 +54,15 @@ def judge(
     ``offset`` is its place in order-intents, ``holds`` what the brake holds by scope. The book's sums are settled here;
     prices of other instruments are those of the last :meth:`Sums.reprice`.
     """
-    quote = market.quote(intent.instrument)
-    price = quote.price if quote else 0.0
+    price = 0.0
     try:
+        check_size(intent)
+        quote = market.quote(intent.instrument)
+        price = quote.price if quote else 0.0
         meant = _approved(book, intent, market, now_us, holds)
     except RefusedError as refused:
+        if refused.code == "TOO_LARGE":
+            intent = cut_short(intent)
         return OrderVerdict(
             intent.id, intent.account, False, refused.code, refused.limit, str(refused), refused.numbers, price, now_us,
             offset, intent,
@@ -72,6 +78,8 @@ def _approved(
     if intent.action == "cancel":
         return _cancelling(_order_of(book, intent).state, intent)
     check_time(intent, now_us)
+    if intent.action == "place" and intent.id in book.orders:
+        raise RefusedError("BAD_ID", f"There is an order {intent.id} already: another needs an id of its own.")
     order = _order_of(book, intent) if intent.action == "modify" else None
     meant = _changing(order, intent) if order else intent
     check_form(meant)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.orders import BrokerPosition, BrokerPositions, OrderEvent, OrderVerdict, PositionDifference
@@ -21,7 +21,7 @@ from tests.unit.streams.risk.build import INFY, NOW, TCS, Desk, S, intent, limit
 DAY = 24 * 3600 * S
 
 
-def traded(seed: int, steps: int = 30) -> Desk:
+def traded(seed: int, steps: int = 20) -> Desk:
     """A desk at which all sorts of things happened."""
     desk, chance = Desk(), random.Random(seed)
     for number in range(steps):
@@ -64,6 +64,7 @@ def topics(desk: Desk) -> tuple[list[OrderVerdict], list[OrderEvent]]:
     return verdicts, [record for record in desk.log if isinstance(record, OrderEvent)]
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
 def test_the_same_whatever_is_repeated_and_however_topics_interleave(seed: int, chance: random.Random) -> None:
     desk = traded(seed)
@@ -80,6 +81,7 @@ def test_the_same_whatever_is_repeated_and_however_topics_interleave(seed: int, 
     assert book.digest() == desk.book.digest()
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 10_000), st.data())
 def test_it_is_made_again_from_its_tables_and_goes_on_the_same(seed: int, data: st.DataObject) -> None:
     desk = traded(seed)
@@ -209,6 +211,7 @@ class TestForgetting:
         again = judge(desk.book, wanted, 9, desk.market, desk.now_us, {})
         assert again.code == "TOO_LATE"
 
+    @settings(max_examples=50)
     @given(st.integers(0, 10_000))
     def test_tables_follow(self, seed: int) -> None:
         desk, tables = traded(seed), dict[str, dict[str, bytes]]()
@@ -224,6 +227,7 @@ class TestForgetting:
 
 
 class TestIndexes:
+    @settings(max_examples=50)
     @given(st.integers(0, 10_000))
     def test_live_orders_are_found_by_what_they_have_in_common(self, seed: int) -> None:
         book = traded(seed).book

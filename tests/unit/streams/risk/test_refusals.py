@@ -5,14 +5,17 @@ from __future__ import annotations
 import doctest
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import streams.risk
-from schemas.codec import UndecodableError, decode
+from schemas.codec import UndecodableError, decode, encode
 from schemas.orders import OrderIntent, OrderVerdict, PositionDifference
 from schemas.refusals import REFUSALS, limit_code
 from schemas.risk import Breach, RiskState
@@ -130,8 +133,18 @@ def _no_capital(desk: Desk) -> OrderVerdict:
     return desk.ask(intent())
 
 
+def _again(desk: Desk) -> OrderVerdict:
+    desk.ask(intent("a1"))
+    for _ in range(3):  # days: it is judged no more that anybody remembers, but the order is live
+        desk.now_us += 24 * HOUR
+        desk.book.forget(desk.now_us)
+    assert "a1" not in desk.book.judged
+    return desk.ask(intent("a1", at_us=desk.now_us))
+
+
 BAD: dict[str, list[Ask]] = {
-    "BAD_ID": [asked(id_=""), asked(id_="a" * 21), asked(id_="ext-1"), asked(id_="अ")],
+    "TOO_LARGE": [asked(reason="a" * 20_000), asked(id_="a" * 900_000), asked(labels={"a": "b" * 17_000})],
+    "BAD_ID": [asked(id_=""), asked(id_="a" * 21), asked(id_="ext-1"), asked(id_="अ"), _again],
     "BAD_ACCOUNT": [asked(account="demo", trading="demo"), asked(account="live"), asked(trading="live")],
     "BAD_RUN": [asked(run="Crossover"), asked(run="a/b"), asked(run="*"), asked(run="-"), asked(run="EXTERNAL")],
     "BAD_ACTION": [asked(action="buy"), asked(action="")],
@@ -142,9 +155,9 @@ BAD: dict[str, list[Ask]] = {
         asked(kind="stop", trigger=101.0, price=101.0),
     ],
     "BAD_QUANTITY": [asked(quantity=0), asked(quantity=-5), asked(quantity=10**15), changing(quantity=-1)],
-    "BAD_PRICE": [asked(kind="limit", price=p) for p in (-1.0, float("nan"), float("inf"))],
+    "BAD_PRICE": [asked(kind="limit", price=p) for p in (-1.0, float("nan"), float("inf"), 1e308)],
     "BAD_TRIGGER": [
-        *(asked(kind="stop", trigger=t) for t in (-1.0, float("nan"), float("inf"))),
+        *(asked(kind="stop", trigger=t) for t in (-1.0, float("nan"), float("inf"), 1e308)),
         asked(kind="stop-limit", trigger=105.0, price=104.0),
         asked(kind="stop-limit", side="sell", trigger=95.0, price=96.0),
     ],
@@ -215,6 +228,44 @@ def test_bad_input_is_refused_with_its_code(code: str, ask: Ask) -> None:
     if code.startswith("LIMIT_"):
         assert verdict.limit
         assert set(verdict.numbers) == {"value", "used", "wanted"}
+
+
+TEXTS = st.text(max_size=20) | st.sampled_from(
+    ("a1", "o1", "paper", "live", "market", "limit", "stop", "stop-limit", "buy", "sell", "place", "modify", "cancel",
+     "NSE:INFY", "NFO:NIFTY26JUNFUT", "MIS", "NRML", "CNC", "DAY", "IOC", "crossover", "EXTERNAL")
+)  # fmt: skip
+NUMBERS = st.floats() | st.sampled_from((0.0, -1.0, 1.0, 100.0, 30.0, 1e308, 5e-324))
+WHOLE = st.integers(-(2**63), 2**63 - 1) | st.sampled_from((0, 1, 10, 75, NOW))
+FIELDS = {"str": TEXTS, "int": WHOLE, "float": NUMBERS, "dict[str, str]": st.dictionaries(TEXTS, TEXTS, max_size=2)}
+WILD = {f.name: FIELDS.get(str(f.type), TEXTS) for f in fields(OrderIntent)}
+
+
+@given(st.fixed_dictionaries({}, optional=WILD), WHOLE)
+def test_whatever_is_asked_there_is_a_verdict_that_can_be_written(said: dict[str, Any], now_us: int) -> None:
+    desk = Desk()
+    desk.ask(intent("o1", kind="limit"))
+    desk.limits({("platform", "price-band"): 5.0, ("platform", "money-at-risk"): 5000.0})
+    desk.now_us = now_us if 0 <= now_us < NOW * 2 else NOW
+    wanted = replace(intent(), **said)
+    verdict = desk.ask(wanted)
+    assert verdict.approved is (verdict.code == "")
+    assert verdict.code in {"", *REFUSALS}
+    text = encode(verdict)
+    assert len(text) < 500_000
+    if not any(map(isnan, numbers_of(verdict))):
+        assert decode(OrderVerdict, text) == verdict
+
+
+def numbers_of(verdict: OrderVerdict) -> list[float]:
+    """The numbers that somebody wrote."""
+    wanted = verdict.intent
+    return [wanted.price, wanted.trigger, wanted.protection, wanted.valid_s, *verdict.numbers.values()]
+
+
+def test_what_is_too_large_is_cut_short() -> None:
+    verdict = Desk().ask(intent("a" * 900_000, labels={"a": "b" * 17_000}))
+    assert len(encode(verdict)) < 2000
+    assert verdict.id != "a1"
 
 
 def test_what_is_bad_in_none_of_these_ways_is_approved() -> None:

@@ -277,5 +277,5 @@ class Trading(RuleBasedStateMachine):
             assert found is None or count <= found.value
 
 
-Trading.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Trading.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestTrading = Trading.TestCase

@@ -17,7 +17,16 @@ from rich.table import Table
 
 from tests.bench.measure import Line
 
-BENCHMARKS = ("decode", "candles", "feed", "latency", "fleet", "orders", "flat", "whole")  # modules of this package with run(quick)
+BENCHMARKS = (
+    "decode",
+    "candles",
+    "feed",
+    "latency",
+    "fleet",
+    "orders",
+    "flat",
+    "whole",
+)  # modules of this package with run(quick)
 
 
 def main() -> int:

@@ -76,7 +76,7 @@ def _round(of: Settings) -> tuple[float, float]:
             stopped = at_ms if broke and event.kind == "stopped" else stopped
     reader.close()
     portfolio("risk", "unset", f"algo:{RUN}", "drawdown")
-    _until("the end of flattening", lambda: _resumed())
+    _until("the end of flattening", _resumed)
     return (flat - broke) / 1e3, (stopped - broke) / 1e3
 
 

@@ -123,9 +123,20 @@ def _intents(price: float, count: int, valid_s: float = 600.0) -> list[OrderInte
     limit = round(price * 0.98 / 0.05) * 0.05
     return [
         OrderIntent(
-            uuid4().hex[:20], "live", "bench", "bench@here", NAME, "buy", 1, "limit", round(limit, 2), 0.0, "live", made,
+            uuid4().hex[:20],
+            "live",
+            "bench",
+            "bench@here",
+            NAME,
+            "buy",
+            1,
+            "limit",
+            round(limit, 2),
+            0.0,
+            "live",
+            made,
             valid_s=valid_s,
-        )  # fmt: skip
+        )
         for _ in range(count)
     ]
 

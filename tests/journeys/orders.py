@@ -40,7 +40,9 @@ class Flood:
         self.run, self.ids = run, []  # type: tuple[str, list[str]]
         self._clock = read_clock(clock_file(platform.home))
         self._to: Producer = producer(self.settings)
-        self._begins = {t.name: end_offsets(t.name, [0], _admin(self.settings))[0] for t in (ORDER_VERDICTS, ORDER_EVENTS)}
+        self._begins = {
+            t.name: end_offsets(t.name, [0], _admin(self.settings))[0] for t in (ORDER_VERDICTS, ORDER_EVENTS)
+        }
 
     def ask(self, instrument: str, price: float, seconds: float, a_second: float) -> Iterator[int]:
         """Asks, and yields how many were asked for, after each; Kafka may be away meanwhile."""

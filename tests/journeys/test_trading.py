@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import portfolio
 from tests.journeys import orders
 from tests.journeys.conftest import Platform
 from tests.journeys.network import computers
 from tests.wait import until
 
 STOCK = "NSE:SBIN"
-HOLDER = f'''
+HOLDER = '''
 """Buys at the first tick, and again whenever it has nothing."""
 
 from streams.algo import Algo, Tick, param
@@ -42,7 +44,7 @@ def held(platform: Platform, run: str) -> int:
 
 
 def price_of(platform: Platform, instrument: str) -> float:
-    rows = platform.api("/market", search=instrument.partition(":")[2])["rows"]
+    rows = platform.api("/market", limit=1000)["instruments"]
     return float(next(row["last_price"] for row in rows if row["instrument"] == instrument))
 
 
@@ -109,7 +111,7 @@ def test_a_drawdown_breaks_and_its_algo_on_another_computer_stops_and_is_flat(
             assert [row["limit"] for row in broken] == ["drawdown"], broken
             assert "drawdown" in platform.run("risk", "limits", "--history")
         finally:
-            platform.run("node", "remove", "gamma")
+            portfolio("node", "remove", "gamma", home=platform.home, base=platform.base)  # with the task that it has
             agent.wait(60)
             platform.run("risk", "unset", "algo:holder", "drawdown")
             platform.run("risk", "resume", "algo:holder")
@@ -132,15 +134,13 @@ def test_the_kill_switch_holds_without_kafka_and_over_a_restart(platform: Platfo
     assert "HALTED" in platform.run("risk")
     platform.run("risk", "resume")
     until("trading is on", lambda: state_of(platform) == "ACTIVE")
-    bought = until(
-        "an order is filled", lambda: _filled(platform.json("order", "buy", STOCK, "1", "--no-wait")), every_s=1
-    )
+
+    def is_filled() -> bool:
+        done = portfolio("order", "buy", STOCK, "1", "--json", home=platform.home, base=platform.base)
+        return done.returncode == 0 and json.loads(done.stdout)["order"]["status"] == "complete"
+
+    until("an order is filled", is_filled, every_s=1)
     platform.run("order", "sell", STOCK, "1", "--no-wait")
-    assert bought
-
-
-def _filled(_: Any) -> bool:
-    return True
 
 
 @pytest.mark.timeout(400)
@@ -177,4 +177,7 @@ def test_kills_at_random_instants_send_no_order_twice_and_lose_none(platform: Pl
     assert {i: n for i, n in there.items() if n > 1} == {}, (seed, victims)
     never = {i for i, state in found.orders.items() if state.status in ("lost", "not-sent")}
     mine = set(flood.ids)
-    assert {i for i in there if i in mine} == {i for i in approved - never if found.orders[i].broker_order}, (seed, victims)
+    assert {i for i in there if i in mine} == {i for i in approved - never if found.orders[i].broker_order}, (
+        seed,
+        victims,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,14 @@ def test_a_drawdown_breaks_and_its_algo_on_another_computer_stops_and_is_flat(
             platform.run("risk", "resume", "algo:holder")
 
 
+@pytest.fixture
+def resumed(platform: Platform) -> Iterator[None]:
+    """Whatever becomes of the test, trading is on afterwards."""
+    yield
+    portfolio("risk", "resume", home=platform.home, base=platform.base)
+
+
+@pytest.mark.usefixtures("resumed")
 def test_the_kill_switch_holds_without_kafka_and_over_a_restart(platform: Platform) -> None:
     orders.kill_pid(platform.service("kafka")["pid"])
     platform.run("risk", "halt", "--reason", "a journey")
@@ -124,7 +133,7 @@ def test_the_kill_switch_holds_without_kafka_and_over_a_restart(platform: Platfo
     until("Kafka is back", lambda: platform.service("kafka")["state"] == "running")
 
     def refused() -> bool:
-        platform.run("order", "buy", STOCK, "1", "--no-wait")
+        portfolio("order", "buy", STOCK, "1", "--no-wait", home=platform.home, base=platform.base)
         return any(row["code"] == "HALTED" for row in platform.json("orders")["orders"])
 
     until("risk refuses because of the halt", refused, timeout_s=90, every_s=1)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from infra.brake import read_brake, set_brake
 from infra.settings import Settings
+from streams.console.errors import UnavailableError
 from streams.console.probes import Answer
 from tests.unit.streams.console.client import Client
 from tests.unit.streams.console.trading import DAY, app_of, trading_day
@@ -206,3 +207,32 @@ def test_a_halt_holds_when_kafka_is_down(client: Client, app: FastAPI, flatten: 
     finally:
         set_brake(console.settings.home, "account:paper", "ACTIVE", "asha")
         console.probes.kafka.answer = Answer()
+
+
+def test_nothing_is_resumed_when_risk_cannot_be_told(
+    client: Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = app.state.console
+
+    def away(*_: Any, **__: Any) -> None:
+        raise UnavailableError("Kafka did not take the change (it is away); see `./portfolio status`.")
+
+    monkeypatch.setattr(console.risk_desk, "command", away)
+    set_brake(console.settings.home, "platform", "HALTED", "asha")
+    try:
+        answer = client.post("/api/risk/resume", json={})
+        assert answer.status_code == 503
+        assert answer.json()["error"].startswith("Risk cannot be told, so nothing is resumed: ")
+        assert read_brake(console.settings.home)["platform"].state == "HALTED"
+    finally:
+        set_brake(console.settings.home, "platform", "ACTIVE", "asha")
+
+
+def test_who_halts_while_another_resumes_is_right(app: FastAPI) -> None:
+    desk, home = app.state.console.risk_desk, app.state.console.settings.home
+    desk.hold("account:live", "HALTED", "asha", "again")
+    since_us = read_brake(home)["account:live"].at_us
+    desk.let_go("account:live", since_us - 1, "ravi", "")
+    assert read_brake(home)["account:live"].state == "HALTED"
+    desk.let_go("account:live", since_us, "ravi", "")
+    assert read_brake(home) == {}

@@ -12,7 +12,7 @@ from tests.wait import until
 
 def test_all_services_run_and_a_second_up_says_so(platform: Platform) -> None:
     services = platform.json("status")["services"]
-    everything = "kafka cassandra postgres simulator feed candles console fleet node"
+    everything = "kafka cassandra postgres simulator feed candles console fleet node risk gateway paper"
     assert {s["name"] for s in services} == set(everything.split())
     assert {s["state"] for s in services} == {"running"}
     assert all(isinstance(s["pid"], int) and isinstance(s["port"], int) and s["ready_s"] >= 0 for s in services)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +95,12 @@ def portfolio(*arguments: str, home: Path, base: int, **more: str) -> subprocess
     )
 
 
-@pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Real Kafka, Cassandra and PostgreSQL, with topics and tables; the settings of this process point to them."""
-    home, base = tmp_path_factory.mktemp("home"), free_port_base()
+@contextmanager
+def servers_of(home: Path, only: str) -> Iterator[Settings]:
+    """Real servers in a home, with topics and tables; the settings of this process point to them meanwhile."""
+    base = free_port_base()
     before = {name: os.environ.get(name) for name in ("PORTFOLIO_HOME", "PORTFOLIO_PORT_BASE")}
-    done = portfolio(
-        "up", "--detach", "--only", "kafka,cassandra,postgres", home=home, base=base, PORTFOLIO_JAVA_FLAGS=QUICK_JAVA
-    )
+    done = portfolio("up", "--detach", "--only", only, home=home, base=base, PORTFOLIO_JAVA_FLAGS=QUICK_JAVA)
     assert done.returncode == 0, done.stdout + done.stderr
     os.environ |= {"PORTFOLIO_HOME": str(home), "PORTFOLIO_PORT_BASE": str(base)}
     forget()
@@ -112,3 +111,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         forget()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Real Kafka, Cassandra and PostgreSQL for all tests of this process that ask for them."""
+    with servers_of(tmp_path_factory.mktemp("home"), "kafka,cassandra,postgres") as made:
+        yield made

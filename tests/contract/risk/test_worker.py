@@ -21,9 +21,16 @@ from schemas.orders import Position
 from schemas.risk import RISK_NODE, RiskState
 from schemas.topics import ALGO_EVENTS, COMMANDS, LIMITS, ORDER_EVENTS, ORDER_INTENTS, POSITIONS, RISK_STATES
 from streams.fleet.signing import Signer, control_key
-from tests.conftest import free_port_base
+from tests.conftest import free_port_base, servers_of
 from tests.contract.risk.worker import NAMES, Risk, ask, codes, market, running, twice, wish
 from tests.wait import until
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A Kafka of its own: others' orders would be judged too, and counted."""
+    with servers_of(tmp_path_factory.mktemp("risk"), "kafka") as made:
+        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)

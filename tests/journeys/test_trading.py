@@ -57,8 +57,8 @@ def state_of(platform: Platform, scope: str = "platform") -> str:
 
 def test_an_example_trades_and_its_order_explains_itself_from_tick_to_position(platform: Platform) -> None:
     def filled() -> dict[str, Any]:
-        rows = [row for run in ("spread", "crossover") for row in platform.json("orders", "--algo", run)["orders"]]
-        return next((row for row in rows if row["status"] == "complete"), {})
+        rows = platform.json("orders")["orders"]
+        return next((r for r in rows if r["run"] in ("spread", "crossover") and r["status"] == "complete"), {})
 
     order = until("an example's order is filled", filled, timeout_s=120)
     told = platform.json("explain", order["id"])
@@ -114,8 +114,8 @@ def test_a_drawdown_breaks_and_its_algo_on_another_computer_stops_and_is_flat(
         finally:
             portfolio("node", "remove", "gamma", home=platform.home, base=platform.base)  # with the task that it has
             agent.wait(60)
-            platform.run("risk", "unset", "algo:holder", "drawdown")
-            platform.run("risk", "resume", "algo:holder")
+            for words in (("unset", "algo:holder", "drawdown"), ("resume", "algo:holder")):
+                portfolio("risk", *words, home=platform.home, base=platform.base)
 
 
 @pytest.fixture

@@ -87,7 +87,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     Its Kafka has a door for nodes at an address that exists while a test makes other computers (``network``).
     """
     made = Platform(tmp_path_factory.mktemp("platform"), free_port_base())
-    (made.home / "settings.toml").write_text(f'nodes_host = "{network.HOST}"\n')
+    (made.home / "settings.toml").write_text(
+        f'nodes_host = "{network.HOST}"\ngateway_orders_per_s = 400\nsimulator_orders_per_s = 1000\n'
+    )
     try:
         made.run("up", "--detach")
         yield made

@@ -101,14 +101,14 @@ def test_intents_are_judged_by_limits_and_commands_that_came_before_them(servers
 
 
 def idle(risk: Risk) -> str:
-    """The digest, once it stays the same while nothing is asked for."""
+    """The digest, once it stays the same over several looks at the market, and so is in the tables too."""
     seen: list[str] = []
 
     def settled() -> bool:
         seen.append((risk.get("/digest") or {}).get("digest", ""))
-        return len(seen) > 3 and len(set(seen[-3:])) == 1 and bool(seen[-1])
+        return len(seen) > 30 and len(set(seen[-30:])) == 1 and bool(seen[-1])
 
-    until("risk to be idle", settled, 20, 0.1)
+    until("risk to be idle", settled, 60, 0.1)
     return seen[-1]
 
 

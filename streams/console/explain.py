@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.calendar import INTERVALS, MINUTE_US
 from schemas.fleet import Signal
 from schemas.market import Candle, TickKind
 from schemas.orders import EXTERNAL
@@ -178,7 +179,11 @@ def _ticks(batch: TickBatch, instrument: str) -> tuple[int, str, dict[str, Any]]
 def _said(record: Any) -> tuple[int, str]:
     if isinstance(record, Candle):
         prices = " ".join(money(price) for price in (record.open, record.high, record.low, record.close))
-        return record.start_us, f"{record.interval} candle of {record.instrument} of {iso(record.start_us)}: {prices}"
+        closed_us = record.start_us + INTERVALS.get(record.interval, 0) * MINUTE_US
+        return (
+            closed_us,
+            f"{record.interval} candle of {record.instrument} from {iso(record.start_us)[11:16]}: {prices}",
+        )
     if isinstance(record, Signal):
         about = f" of {record.instrument}" if record.instrument else ""
         return record.at_us, f"signal {record.name}{about}: {record.value:g}, from {record.run}"

@@ -255,4 +255,5 @@ def _capital(text: str) -> str:
 
 
 def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+    """To go on with a sentence; a name at its beginning keeps its capital."""
+    return text[:1].lower() + text[1:] if text.startswith(("The ", "It ", "There ")) else text

@@ -15,7 +15,7 @@ from schemas.orders import Action, OrderIntent, OrderKind
 from schemas.topics import ORDER_INTENTS
 from streams.console import trading_models as models
 from streams.console.desk import FeedDesk
-from streams.console.errors import ApiError
+from streams.console.errors import ApiError, UnavailableError, UnseenError
 from streams.console.trading_log import Order, TradingLog
 from streams.console.writing import LogWriter
 from streams.fleet.errors import ConflictError
@@ -24,6 +24,8 @@ from streams.prices.follow import Follower
 LOOK_S = 0.02
 RESTING_S = 0.5  # an order that rests in the book is waited for so long: it may fill at once
 PRICE_S = 5.0  # until an instrument that the feed was just asked for ticks
+HEARD_S = 0.5  # until risk has heard of that too
+VALID_S = 30.0  # in which it may be judged and sent
 RESTING = ("open", "trigger-pending")
 
 
@@ -59,7 +61,7 @@ class OrderDesk:
             id=asked.id or new_id(), account=asked.account, run="", task=actor, instrument=instrument,
             side=asked.side, quantity=asked.quantity, kind=kind, price=asked.price, trigger=asked.trigger,
             trading=asked.account, at_us=0, reason=asked.reason, product=asked.product, validity=asked.validity,
-            protection=asked.protection,
+            protection=asked.protection, valid_s=self._valid_s,
         )  # fmt: skip
         warnings = [] if self._placed(intent) else self._streamed(instrument)
         with self._one:
@@ -93,13 +95,26 @@ class OrderDesk:
                 quantity=int(terms.get("quantity", 0)), kind=known.kind, price=terms.get("price", 0.0),
                 trigger=terms.get("trigger", 0.0), trading="live" if known.account == "live" else "paper",
                 at_us=self._clock.now_us(), reason=reason, action=action, order=order.id, product=known.product,
-                validity=wish.validity if wish else "DAY",
+                validity=wish.validity if wish else "DAY", valid_s=self._valid_s,
             )  # fmt: skip
             self._write(intent)
         return intent
 
+    @property
+    def _valid_s(self) -> float:
+        """In market time, which may run fast: half a minute of a person's at least."""
+        return VALID_S * max(1.0, self._clock.speed)
+
     def _write(self, intent: OrderIntent) -> None:
-        self._writer.write([(ORDER_INTENTS, 0, intent.account, encode(intent))])
+        try:
+            self._writer.write([(ORDER_INTENTS, 0, intent.account, encode(intent))])
+        except UnseenError:
+            raise
+        except UnavailableError as error:  # what is on its way to a log that does not answer may arrive nevertheless
+            raise UnavailableError(
+                f"Kafka has not confirmed {intent.action} {intent.id}, which may still come: look at `./portfolio "
+                f"orders` before you ask again. ({error})"
+            ) from error
 
     def _placed(self, intent: OrderIntent) -> OrderIntent | None:
         """What was asked for with this id before. ConflictError when that was something else."""
@@ -120,6 +135,7 @@ class OrderDesk:
         deadline = time.monotonic() + PRICE_S
         while self._price_of(instrument) is None and time.monotonic() < deadline:
             time.sleep(LOOK_S)
+        time.sleep(HEARD_S)
         return [f"The feed was asked for {instrument}."]
 
 

@@ -111,7 +111,7 @@ async def _ordered(console: Console, intent: OrderIntent, wait_s: float, warning
 def _state(order: Order, intent: OrderIntent) -> tuple[bool, bool]:
     """Whether it is final what became of a wish, and whether the order rests in the book."""
     if intent.action == "place":
-        return not order.is_live, order.status in RESTING
+        return not order.is_live, order.status in RESTING and intent.kind != "market"
     change = order.changes.get(intent.id)
     state = rows.change_state(order, change)[0] if change else ""
     return state in ("done", "failed", "refused") or not order.is_live, False

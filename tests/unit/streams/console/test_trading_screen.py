@@ -14,6 +14,7 @@ from infra.cli.entrance import main
 from infra.errors import UserError
 from infra.settings import Settings
 from schemas.fleet import Signal
+from schemas.market import Candle
 from streams.console import trading_screen as screen
 from streams.console.explain import cause_of, steps_of
 from streams.console.trading_cli import number
@@ -23,7 +24,7 @@ from streams.console.trading_rows import order_row
 from streams.console.trading_words import told
 from tests.conftest import forget, free_port_base
 from tests.unit.streams.console.client import Client
-from tests.unit.streams.console.trading import INFY, NOW, app_of, event, folded, intent, trading_day, verdict
+from tests.unit.streams.console.trading import INFY, NOW, S, app_of, event, folded, intent, trading_day, verdict
 from tests.unit.streams.prices.batches import Tick, batch_of
 
 EMPTY: dict[str, Any] = {
@@ -132,6 +133,8 @@ def test_the_cause_is_told() -> None:
     assert cause_of("signals/0/7", Found("signals", NOW, signal), INFY).text == (
         "signal trend of NSE:INFY: 0.5, from spread"
     )
+    candle = cause_of("candles/1/2", Found("candles", NOW, Candle(INFY, "5m", NOW, 1.0, 4.0, 0.5, 2.0, 9, -1)), INFY)
+    assert (candle.at_us, candle.text) == (NOW + 300 * S, "5m candle of NSE:INFY from 10:30: 1.00 4.00 0.50 2.00")
     assert cause_of("ticks/3/41", None, INFY).text == "It is not kept any more."
 
 

@@ -169,8 +169,9 @@ def test_the_commands(
     assert "Risk has done it." in good("risk", "halt", "algo:crossover", "--reason", "x")
     assert "HALTED" in good("risk", "show")
     assert "Trading goes on" in good("risk", "resume", "algo:crossover")
-    with connect(servers) as session:
-        RiskWriter(session).write([replace(today, day="2026-11-26", day_max=100_000.0), today])
+    session = connect(servers)
+    RiskWriter(session).write([replace(today, day="2026-11-26", day_max=100_000.0), today])
+    session.cluster.shutdown()
     assert "2026-11-27" in good("risk", "history", "--days", "5", "--png", str(tmp_path / "risk.png"))
     assert (tmp_path / "risk.png").exists()
     assert "₹1,00,000" in good("risk", "--day", "2026-11-26")

@@ -82,6 +82,9 @@ def test_it_describes_itself(console: httpx.Client) -> None:
         "/api/market/stream", "/api/nodes", "/api/nodes/tokens", "/api/nodes/{node}", "/api/nodes/{node}/{verb}",
         "/api/algos", "/api/algos/{name}", "/api/runs", "/api/runs/{run}/stop", "/api/runs/{run}/restart",
         "/api/runs/{run}/logs", "/api/commands", "/api/commands/{id}",
+        "/api/orders", "/api/orders/{id}", "/api/trades", "/api/positions", "/api/explain/{order}", "/api/risk",
+        "/api/risk/history", "/api/risk/limits", "/api/risk/limits/history", "/api/risk/halt", "/api/risk/reduce",
+        "/api/risk/resume", "/api/risk/flatten", "/api/risk/accept",
     }  # fmt: skip
     for path in described["paths"].values():
         for operation in path.values():

@@ -9,6 +9,7 @@ returned are already part of what is known; they only have to be written.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -80,13 +81,13 @@ class Core:
         else:
             self.book.take_position(record)
 
-    def begin(self, now: Now, started_s: Iterable[float] = ()) -> list[OrderEvent]:
+    def begin(self, now: Now, written_s: Iterable[float] = (), charge_s: float = -math.inf) -> list[OrderEvent]:
         """The log is read to its end: what was sent and never answered is sought, what was never sent is queued.
 
-        ``started_s``: when earlier processes sent, on the clock of ``now.s``.
+        On the clock of ``now.s``: when earlier processes wrote to order-sends, and since when this one is in charge.
         """
         self.is_open = True
-        self.rates.seed(started_s)
+        self.rates.seed(written_s, charge_s)
         events = []
         for errand in list(self.book.errands.values()):
             self._file(errand, now)

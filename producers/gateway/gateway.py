@@ -86,6 +86,7 @@ class Gateway:
     async def _begin(self) -> None:
         """Fences off whoever was in charge, then reads what is known."""
         await self._hands.take_charge()
+        charge_s = time.monotonic()
         self.state = "reading the log"
         loop, since_ms = asyncio.get_running_loop(), time.time_ns() // 1_000_000 - READ_MS
         followed = [Followed(topic, since_ms) for topic in (ORDER_VERDICTS, ORDER_SENDS, ORDER_EVENTS)]
@@ -99,7 +100,7 @@ class Gateway:
         await self._caught_up.wait()
         now, wall_us = self.now(), time.time_ns() // 1000
         ages_s = [(wall_us - self._clock.wall_us(at_us)) / 1e6 for at_us in self.core.book.sent.values()]
-        self._tell(self.core.begin(now, [now.s - age_s for age_s in ages_s if age_s >= 0]))
+        self._tell(self.core.begin(now, [now.s - age_s for age_s in ages_s if age_s >= 0], charge_s))
         self.state = "in charge"
         log.info("in charge", gateway=self.name, queued=self.core.queued, sought=len(self.core.search.sought))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,15 +41,20 @@ class Rates:
         self._limits = limits
         self._longest_s = max(window.seconds for window in limits)
         self._started: list[float] = []
+        self._quiet_until_s = -math.inf
         self.reserved = 0
 
-    def seed(self, started: Iterable[float]) -> None:
-        """Calls of an earlier process."""
-        for at in started:
+    def seed(self, written: Iterable[float], until_s: float) -> None:
+        """What an earlier process wrote that it would send, the last of it at ``until_s``: when it sent that, or tried
+        once more, nobody knows, so the shortest window is taken as full at that moment."""
+        for at in written:
             insort(self._started, at)
+        self._quiet_until_s = until_s + min(window.seconds for window in self._limits)
 
     def room(self, now_s: float, *, is_cancel: bool) -> int:
         """How many calls may start now, besides those that are reserved."""
+        if now_s < self._quiet_until_s:
+            return 0
         free = [
             window.most - (0 if is_cancel else window.kept) - self._since(now_s - window.seconds)
             for window in self._limits

@@ -62,7 +62,7 @@ class World:
         self.writing: list[Errand] = []
         self.in_hand: list[Errand] = []
         self.answers: list[tuple[Errand, Outcome]] = []
-        self.unwritten = core.begin(self.now, [(send.at_us - OPENING_US) / 1e6 for send in self.sends])
+        self.unwritten = core.begin(self.now, [(send.at_us - OPENING_US) / 1e6 for send in self.sends], self.s)
 
     def die(self, chance: Random) -> None:
         if not self.core:
@@ -184,7 +184,7 @@ class World:
         self.broker.put("", self.now)
 
     def wait(self, chance: Random) -> None:
-        self.s += chance.choice([0.3, 0.6, 1.0, 11.0])
+        self.s += chance.choice([0.25, 0.625, 1.0, 11.0])  # exact in binary, so that sums are
 
     def brake(self, chance: Random) -> None:
         self.holds = {"platform": Hold("HALTED", "me", 0, "")} if chance.random() < 0.5 else {}

@@ -44,8 +44,15 @@ def test_a_quarter_is_kept_for_cancels_and_kites_longer_limits_have_room() -> No
 
 def test_what_an_earlier_process_sent_counts() -> None:
     rates = Rates((Window(1.0, 4, 0),))
-    rates.seed([99.5, 98.0, 99.2, 99.9])
+    rates.seed([99.5, 98.0, 99.2, 99.9], 99.0)
     assert rates.room(100.0, is_cancel=True) == 1
+
+
+def test_when_an_earlier_process_sent_last_is_not_known() -> None:
+    rates = Rates((Window(1.0, 4, 0), Window(60.0, 100, 0)))
+    rates.seed([], 99.5)
+    assert rates.room(100.0, is_cancel=True) == 0
+    assert rates.room(100.5, is_cancel=True) == 4
 
 
 def test_a_call_that_is_not_made_gives_its_place_back() -> None:

@@ -229,6 +229,8 @@ def write_all(
     UserError when Kafka does not take them in time; then none of them is written later.
     """
     to = producer(of, {"delivery.timeout.ms": int(timeout_s * 1000), "message.max.bytes": PACKAGE_BYTES + 65536})
+    with contextlib.suppress(KafkaException):  # once it is connected; else it looks again only half a second later
+        to.list_topics(timeout=1)
     ends: dict[str, int] = {}
     failed: list[str] = []
 

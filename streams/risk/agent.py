@@ -8,12 +8,14 @@ says, everything but the intents is folded to where it ended then, and prices ar
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import structlog
+from aiokafka.errors import IllegalStateError
 from confluent_kafka import KafkaException
 from faust.types import TP
 
@@ -167,7 +169,11 @@ class RiskAgent:
 
     async def _go_on(self, topic: str, offset: int) -> None:
         self._app.consumer.goes_on_from(TP(topic, 0), offset)
-        await self._app.consumer.seek(TP(topic, 0), offset)
+        await self._seek(topic, offset)
+
+    async def _seek(self, topic: str, offset: int) -> None:
+        with contextlib.suppress(IllegalStateError):  # the next rebalance has begun: then all begins anew
+            await self._app.consumer.seek(TP(topic, 0), offset)
 
     async def keep_order(self) -> None:
         """For ever: sends the consumer back to what it has passed over."""
@@ -179,7 +185,13 @@ class RiskAgent:
             ends = {tp.topic: self._app.consumer.highwater(tp) or 0 for tp in ours}
             for topic, offset in list(self._order.overdue(ends, time.monotonic())):
                 log.info("reads again", topic=topic, offset=offset)
-                await self._app.consumer.seek(TP(topic, 0), offset)
+                await self._seek(topic, offset)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the book is in the table's changelog as it is."""
+        is_idle = self._committing is None or self._committing.done()
+        return is_idle and not self._inbox and self.charge is not None and self.charge.is_kept
 
     # turns -------------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,9 @@ GROUP = "risk"
 
 def risk_app(of: Settings, market: MarketLog, clock: Clock, clerk: Clerk, slot: int = 0) -> tuple[App, RiskAgent]:
     """The app and its agent."""
-    app = make_app(GROUP, of, of.risk_web_port + slot, slot, store="memory://")
+    port = of.risk_web_port + slot
+    member = f"{GROUP}-{of.feed_pool}-{slot}-{port}"  # Faust takes no assignment that was made for another port
+    app = make_app(GROUP, of, port, slot, store="memory://", consumer_group_instance_id=member)
     app.keeps_order = True
     agent = RiskAgent(app, of, market, clock, clerk)
     agent.table = FencedTable(app, f"book-v{VERSION}", of, agent.take_charge, agent.on_recovered)

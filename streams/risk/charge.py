@@ -79,16 +79,15 @@ class Charge:
         tables = self._table.contents()
         last = {signer: int(orjson.loads(packed)) for signer, packed in tables.pop(SIGNERS, {}).items()}
         book = Book.restore(tables)
-        if not tables:  # the first start, or entries of another form: these are only written by risk itself
-            for topic in (RISK_STATES, POSITION_DIFFERENCES):
-                self._fold(book, topic, 0)
-        self._fold(book, ORDER_VERDICTS, book.next.get(ORDER_VERDICTS.name, 0))
+        if not tables:  # the first start, or entries of another form: what only risk itself writes is in its topics
+            for topic in (RISK_STATES, POSITION_DIFFERENCES, ORDER_VERDICTS):
+                self._fold(book, topic)
         self._follow(book, last)
 
-    def _fold(self, book: Book, topic: Topic, start: int) -> None:
-        for message in kafka.read_on(topic.name, start, self._settings):
+    def _fold(self, book: Book, topic: Topic) -> None:
+        for message in kafka.read_on(topic.name, 0, self._settings):
             try:
-                book.take(decode(topic.record, message.value() or b""), topic.name, int(message.offset() or 0))
+                book.take(decode(topic.record, message.value() or b""))
             except UndecodableError:
                 self.rejected += 1
 
@@ -117,6 +116,11 @@ class Charge:
             return False
         only_places = all(place.startswith(b"next/") for _, place, _ in self._waiting)
         return not only_places or time.monotonic() - self._committed_s > ONLY_PLACES_S
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether everything is committed, or about to be."""
+        return not self._waiting
 
     def take_waiting(self) -> list[Message]:
         """The table's changes that the next commit makes last."""

@@ -68,7 +68,8 @@ def add_pages(app: App, agent: RiskAgent) -> None:
 
     @app.page("/digest")  # type: ignore[untyped-decorator]
     async def digest(view: Any, request: Any) -> Any:
-        return view.json({"digest": book().digest(), "next": book().next})
+        """``kept``: this very book is in the table's changelog."""
+        return view.json({"digest": book().digest(), "next": book().next, "kept": agent.is_kept})
 
     @app.page("/metrics")  # type: ignore[untyped-decorator]
     async def metrics(view: Any, request: Any) -> Any:

@@ -49,12 +49,11 @@ class Risk:
 
 
 @contextmanager
-def running(of: Settings, **environment: str) -> Iterator[Risk]:
+def running(of: Settings) -> Iterator[Risk]:
     """Risk, once it is in charge; ended at the end."""
-    surroundings = os.environ | {"PYTHONPATH": str(CHECKOUT)} | environment
+    surroundings = os.environ | {"PYTHONPATH": str(CHECKOUT)}
     process = subprocess.Popen([sys.executable, "-P", "-m", "streams.risk"], cwd=CHECKOUT, env=surroundings)
-    base = int(environment.get("PORTFOLIO_PORT_BASE", of.port_base))
-    risk = Risk(process, of.risk_web_port - of.port_base + base)
+    risk = Risk(process, of.risk_web_port)
     try:
         until("risk to be in charge", lambda: risk.get("/health") or process.poll() is not None, 90, 0.1)
         assert process.poll() is None

@@ -6,7 +6,6 @@ import os
 import random
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from infra.clock import market_clock
-from infra.settings import CHECKOUT, Settings, settings
+from infra.settings import Settings, settings
+from tests.command_line import portfolio_command
 
 START_WITHIN_S = 240
 QUICK_JAVA = "-XX:TieredStopAtLevel=1"  # half the work at the start; what runs so briefly needs no better code
@@ -84,15 +84,7 @@ def free_port_base() -> int:
 def portfolio(*arguments: str, home: Path, base: int, **more: str) -> subprocess.CompletedProcess[str]:
     """Runs the command line against a home."""
     surroundings = os.environ | {"PORTFOLIO_HOME": str(home), "PORTFOLIO_PORT_BASE": str(base)} | more
-    return subprocess.run(
-        [sys.executable, "-m", "infra.cli", *arguments],
-        env=surroundings,
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=START_WITHIN_S,
-        check=False,
-    )
+    return portfolio_command(arguments, surroundings, START_WITHIN_S)
 
 
 @contextmanager

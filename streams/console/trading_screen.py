@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +23,7 @@ from streams.console.trading_words import money, priced
 
 Row = dict[str, Any]
 Cell = str | Text
-WIDE = 110  # columns
+P = ParamSpec("P")
 HOME = "NSE:"  # left out where there is no room: a bare symbol is looked up there first
 COLOURS = {
     "asked": "yellow", "requested": "yellow", "unknown": "bold yellow", "accepted": "cyan", "open": "cyan",
@@ -29,6 +31,21 @@ COLOURS = {
     "lost": "bold red", "not-sent": "red", "failed": "red", "filled": "green", "approved": "green",
     "ACTIVE": "green", "REDUCING": "bold yellow", "HALTED": "bold red", "broken": "red", "done": "yellow",
 }  # fmt: skip
+
+
+def fitting(
+    make: Callable[Concatenate[Sequence[Row], bool, P], Table],
+) -> Callable[Concatenate[Sequence[Row], int, P], Table]:
+    """A table of rows that is made for a width: with all its columns where they fit, else with those that count."""
+
+    @wraps(make)
+    def made(rows: Sequence[Row], width: int, /, *args: P.args, **kwargs: P.kwargs) -> Table:
+        table = make(rows, True, *args, **kwargs)
+        endless = Console(width=10_000)
+        needed = Measurement.get(endless, endless.options, table).maximum
+        return table if needed <= width else make(rows, False, *args, **kwargs)
+
+    return made
 
 
 def orders_screen(said: Row, width: int) -> RenderableType:
@@ -39,14 +56,18 @@ def orders_screen(said: Row, width: int) -> RenderableType:
             "There is no such order: `./portfolio order buy INSTRUMENT QUANTITY` places one, on paper unless you say "
             "--account live; `./portfolio algo start` lets an algo trade."
         )
-    wide = width >= WIDE
+    return Group(_orders_table(orders, width, said["day"]), *_reasons(orders), *_more(said))
+
+
+@fitting
+def _orders_table(orders: Sequence[Row], wide: bool, day: str) -> Table:
     table = _table(wide)
     _columns(table, ("at", "<"), ("order", "<"), ("algo", "~"), ("", "<"), ("", ">"), ("instrument", "~"))
     _columns(table, *((("account", "<"), ("wanted", ">"), ("filled", ">")) if wide else ()), ("price", ">"))
     _columns(table, ("status", "<"))
     for o in orders:
         cells: list[Cell] = [
-            moment(o["at"], said["day"]),
+            moment(o["at"], day),
             Text(o["id"]),
             who(o),
             side(o["side"]),
@@ -57,7 +78,7 @@ def orders_screen(said: Row, width: int) -> RenderableType:
             cells += [account(o["account"]), Text(priced(o["kind"], o["price"], o["trigger"])), grouped(o["filled"])]
         price = o["average_price"] or o["price"] or o["trigger"]
         table.add_row(*cells, money(price) if price else Text("market", style="dim"), status(o, wide=wide))
-    return Group(table, *_reasons(orders), *_more(said))
+    return table
 
 
 def _reasons(orders: Sequence[Row]) -> Iterable[Text]:
@@ -81,13 +102,19 @@ def trades_screen(said: Row, width: int) -> RenderableType:
     trades = said["trades"][::-1]
     if not trades:
         return plain("Nothing was filled: `./portfolio orders` shows what was asked for.")
-    wide = width >= WIDE
+    sums = {way: sum(t["value"] for t in trades if t["side"] == way) for way in ("buy", "sell")}
+    total = f"{len(trades)} fills: bought for {rupees(sums['buy'])}, sold for {rupees(sums['sell'])}."
+    return Group(_trades_table(trades, width, said["day"]), Text(total, style="dim"), *_more(said))
+
+
+@fitting
+def _trades_table(trades: Sequence[Row], wide: bool, day: str) -> Table:
     table = _table(wide)
     _columns(table, ("at", "<"), ("order", "<"), ("algo", "~"), ("", "<"), ("", ">"), ("instrument", "~"))
     _columns(table, ("price", ">"), *((("value", ">"), ("account", "<"), ("broker's", "<")) if wide else ()))
     for t in trades:
         cells: list[Cell] = [
-            moment(t["at"], said["day"]),
+            moment(t["at"], day),
             Text(t["order"]),
             who(t),
             side(t["side"]),
@@ -95,9 +122,7 @@ def trades_screen(said: Row, width: int) -> RenderableType:
         ]
         more: list[Cell] = [cash(t["value"]), account(t["account"]), plain(t["broker_order"])] if wide else []
         table.add_row(*cells, name(t["instrument"], wide), money(t["price"]), *more)
-    sums = {way: sum(t["value"] for t in trades if t["side"] == way) for way in ("buy", "sell")}
-    total = f"{len(trades)} fills: bought for {rupees(sums['buy'])}, sold for {rupees(sums['sell'])}."
-    return Group(table, Text(total, style="dim"), *_more(said))
+    return table
 
 
 def positions_screen(said: Row, width: int) -> RenderableType:
@@ -105,7 +130,15 @@ def positions_screen(said: Row, width: int) -> RenderableType:
     rows = said["positions"]
     if not rows and not said["differences"]:
         return plain("Nothing is held, and nothing was traded today; --all shows what was closed before.")
-    wide = width >= WIDE
+    sums = Text.assemble(
+        ("Open ", "dim"), profit(said["open"]), ("  realised ", "dim"), profit(said["realised"]),
+        ("  charges ", "dim"), rupees(said["charges"]),
+    )  # fmt: skip
+    return Group(*((_positions_table(rows, width), sums) if rows else ()), *differences(said["differences"]))
+
+
+@fitting
+def _positions_table(rows: Sequence[Row], wide: bool) -> Table:
     table = _table(wide)
     _columns(table, ("algo", "~"), ("instrument", "~"), *((("account", "<"), ("product", "<")) if wide else ()))
     _columns(table, ("held", ">"), ("average", ">"), ("price", ">"), *((("value", ">"),) if wide else ()))
@@ -119,11 +152,7 @@ def positions_screen(said: Row, width: int) -> RenderableType:
         cells += [profit(p["open"], cash), profit(p["realised"], cash)]
         cells += [cash(p["charges"])] if wide else []
         table.add_row(*cells, optional(p["money_at_risk"], whole))
-    sums = Text.assemble(
-        ("Open ", "dim"), profit(said["open"]), ("  realised ", "dim"), profit(said["realised"]),
-        ("  charges ", "dim"), rupees(said["charges"]),
-    )  # fmt: skip
-    return Group(*((table, sums) if rows else ()), *differences(said["differences"]))
+    return table
 
 
 def differences(found: Sequence[Row]) -> Iterable[Text]:

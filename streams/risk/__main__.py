@@ -12,6 +12,7 @@ from infra.errors import UserError
 from infra.faust_app import run
 from infra.log import SeldomFilter, set_up
 from infra.settings import settings
+from schemas.charges import ChargesError, schedule_now
 from streams.risk.app import risk_app
 from streams.risk.clerk import Clerk
 from streams.risk.prices import MarketLog
@@ -21,6 +22,7 @@ from streams.risk.store import Store
 async def main(slot: int) -> int:
     """Wires and runs; the exit status."""
     of, clock = settings(), market_clock()
+    schedule_now()  # a table that cannot be used is said at once
     market, clerk = MarketLog(of, clock), Clerk(of)
     app, agent = risk_app(of, market, clock, clerk, slot)
     store = Store(of, lambda: agent.active)
@@ -41,6 +43,6 @@ if __name__ == "__main__":
         handler.addFilter(SeldomFilter())
     try:
         sys.exit(asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)))
-    except UserError as error:
+    except (UserError, ChargesError) as error:
         log.error(str(error))
         sys.exit(1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -139,6 +140,7 @@ class RiskAgent:
             while self._inbox:  # noqa: ASYNC110 - what was read so far is folded
                 await asyncio.sleep(IDLE_S)
             charge.watching.settle()
+            gc.freeze()  # the book of a long day: looking through it for cycles would stop all verdicts for a second
             start = charge.book.next.get(ORDER_INTENTS.name, places[ORDER_INTENTS.name])
             self._order.next[ORDER_INTENTS.name] = start
             charge.intake.is_current = True

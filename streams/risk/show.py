@@ -13,12 +13,12 @@ from rich.text import Text
 from schemas.rupees import grouped
 from streams.console.fleet_screen import plain
 from streams.console.trading_screen import (
-    WIDE,
     Row,
     account,
     breach_line,
     coloured,
     differences,
+    fitting,
     moment,
     name,
     profit,
@@ -30,6 +30,7 @@ from streams.console.trading_words import money
 from streams.risk.limits import value_text
 
 NEAR, AT = 0.8, 1.0  # shares of a limit from which it is shown in yellow, in red
+WIDE = 110  # columns from which a table has room for reasons
 BAR = 24  # columns
 
 
@@ -43,7 +44,7 @@ def risk_screen(said: Row, width: int) -> RenderableType:
     parts += ["", totals_table([*scopes, *(said["algos"] if said["is_over"] else [])], width, said["day"])]
     if not said["is_over"]:
         parts += ["", *_algos(said["algos"], width)]
-    uses = [(row["scope"], use) for row in (*scopes, *said["algos"]) for use in row["uses"]]
+    uses = [use | {"scope": row["scope"]} for row in (*scopes, *said["algos"]) for use in row["uses"]]
     if uses:
         parts += ["", uses_table(uses, width)]
     parts += _below(said)
@@ -65,9 +66,9 @@ def _below(said: Row) -> list[RenderableType]:
     return ["", *lines] if lines else []
 
 
-def totals_table(rows: Sequence[Row], width: int, day: str) -> Table:
+@fitting
+def totals_table(rows: Sequence[Row], wide: bool, day: str) -> Table:
     """A line for each scope: at risk, the day's maximum and its change, profit and loss, drawdown."""
-    wide = width >= WIDE
     table = _table(wide)
     table.add_column("scope", overflow="fold")
     columns = ["at risk", "day's max", "change", *(("max at", "realised", "open", "charges") if wide else ())]
@@ -96,9 +97,9 @@ def _algos(algos: Sequence[Row], width: int) -> Iterable[RenderableType]:
     yield algos_table(held, width)
 
 
-def algos_table(algos: Sequence[Row], width: int) -> Table:
+@fitting
+def algos_table(algos: Sequence[Row], wide: bool) -> Table:
     """Money at risk by algo, segregated by stock: the algo's sum, below it each of its stocks."""
-    wide = width >= WIDE
     table = _table(wide)
     table.add_column("algo, stock", overflow="fold")
     if wide:
@@ -146,9 +147,9 @@ def pending(part: Row) -> str:
     return " ".join(side for side in (buys, sells) if side)
 
 
-def uses_table(uses: Sequence[tuple[str, Row]], width: int) -> Table:
+@fitting
+def uses_table(uses: Sequence[Row], wide: bool) -> Table:
     """How much of each limit is used, the most used first."""
-    wide = width >= WIDE
     table = _table(wide)
     table.add_column("limit of", overflow="fold")
     table.add_column("limit", no_wrap=True)
@@ -157,10 +158,10 @@ def uses_table(uses: Sequence[tuple[str, Row]], width: int) -> Table:
     if wide:
         table.add_column("", no_wrap=True)
         table.add_column("else")
-    for scope, use in sorted(uses, key=lambda pair: -(pair[1]["share"] or 0.0)):
+    for use in sorted(uses, key=lambda use: -(use["share"] or 0.0)):
         used, of = value_text(use["used"], use["unit"]), value_text(use["value"], use["unit"])
         bar = [Bar(1.0, 0.0, min(1.0, use["share"] or 0.0), width=BAR, color=_colour(use["share"])), use["action"]]
-        table.add_row(plain(scope), use["limit"], used, of, share(use["share"]), *(bar if wide else ()))
+        table.add_row(plain(use["scope"]), use["limit"], used, of, share(use["share"]), *(bar if wide else ()))
     return table
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 
 import pytest
 
 from infra.cassandra import connect
-from infra.settings import CHECKOUT, Settings
+from infra.settings import Settings
 from schemas.market import Candle
 from streams.archive.days import day_of
 from streams.archive.writer import CandleWriter
+from tests.command_line import portfolio_command
 from tests.unit.streams.candles.ticks import MINUTE, OPENING
 
 NAME = "NSE:SHOWN"
@@ -36,8 +37,7 @@ def minutes(servers: Settings) -> list[Candle]:
 
 
 def candles(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "infra.cli", "candles", *arguments]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+    return portfolio_command(("candles", *arguments), os.environ, 60)
 
 
 def test_json_has_what_machines_need() -> None:

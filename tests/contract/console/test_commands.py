@@ -21,6 +21,7 @@ from infra.kafka import flush, produce_all, producer
 from infra.settings import CHECKOUT, Settings
 from schemas.market import FeedGap, Subscription
 from schemas.topics import FEED_GAPS, SUBSCRIPTIONS, TICKS
+from tests.command_line import portfolio_command
 from tests.unit.streams.prices.batches import Tick, batch_of
 
 COMMAND = [sys.executable, "-m", "infra.cli"]
@@ -28,9 +29,7 @@ ENDED = 60
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=CHECKOUT, capture_output=True, text=True, timeout=ENDED, check=False
-    )
+    return portfolio_command(arguments, os.environ, ENDED)
 
 
 @contextmanager
@@ -130,7 +129,7 @@ def test_a_server_that_is_away_is_a_sentence(
     tmp_path: Path, arguments: tuple[str, ...], setting: tuple[str, str], words: str
 ) -> None:
     away = os.environ | {"PORTFOLIO_HOME": str(tmp_path), setting[0]: setting[1]}
-    done = subprocess.run([*COMMAND, *arguments], cwd=CHECKOUT, env=away, capture_output=True, text=True, check=False)
+    done = portfolio_command(arguments, away, ENDED)
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr

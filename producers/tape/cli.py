@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="tape", help="Recorded trades, played through the simulator.", no_args_is_help=True)
 PATIENCE_S = 30.0
+LOOK_S = 0.2
 
 
 @app.callback()
@@ -108,7 +109,7 @@ def _watch(name: str) -> dict[str, Any]:
                     f"No feed worker subscribed to {name} within {PATIENCE_S:.0f} s; see `./portfolio status` and"
                     " `./portfolio feed list`."
                 )
-            time.sleep(0.1)
+            time.sleep(LOOK_S)
 
 
 def _show(bars: Progress, task: Any, now: dict[str, Any]) -> None:
@@ -148,8 +149,10 @@ def _request(verb: str, address: str, body: dict[str, Any] | None = None) -> dic
     """A JSON answer. UserError with the server's sentence when it refuses, or when nothing answers."""
     import httpx
 
+    from infra.console_client import PLAIN
+
     try:
-        answer = httpx.request(verb, address, json=body, timeout=PATIENCE_S)
+        answer = httpx.request(verb, address, json=body, timeout=PATIENCE_S, verify=PLAIN)
         values: dict[str, Any] = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         raise UserError(f"Nothing answers at {address}: start the platform with `./portfolio up` first.") from error

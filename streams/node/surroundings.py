@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def environment(task: Task, folder: Path, settings: Settings) -> dict[str, str]:
     }
     if settings.kafka_security:
         found["PORTFOLIO_KAFKA_SECURITY"] = json.dumps(settings.kafka_security)
+    if sys.pycache_prefix:  # an algo reads what the platform has compiled, and writes nothing there
+        found["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
     for name in ("SSL_CERT_FILE", "TZ"):
         if value := os.environ.get(name):
             found[name] = value

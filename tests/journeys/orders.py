@@ -14,6 +14,7 @@ import httpx
 from confluent_kafka import KafkaError, Producer, TopicPartition
 
 from infra.clock import clock_file, read_clock
+from infra.console_client import PLAIN
 from infra.kafka import consumer, end_offsets, producer
 from infra.settings import Settings
 from schemas.codec import decode, encode
@@ -104,7 +105,7 @@ def _admin(of: Settings) -> Any:
 
 def at_the_simulator(platform: Platform) -> list[dict[str, Any]]:
     """Every order that the simulated exchange has taken today."""
-    answer = httpx.get(f"http://127.0.0.1:{platform.base + 80}/simulator/orders", timeout=30)
+    answer = httpx.get(f"http://127.0.0.1:{platform.base + 80}/simulator/orders", timeout=30, verify=PLAIN)
     rows: list[dict[str, Any]] = answer.raise_for_status().json()["data"]
     return rows
 

@@ -12,6 +12,7 @@ import httpx
 import pandas as pd
 import pytest
 
+from infra.console_client import PLAIN
 from tests.journeys import tape
 from tests.journeys.conftest import Platform
 from tests.wait import until
@@ -28,7 +29,8 @@ def feed_worker(platform: Platform) -> int:
     """The process id of a worker, as the feed's supervisor knows it, whatever state Kafka is in."""
 
     def ids() -> list[int]:
-        return list(httpx.get(f"http://127.0.0.1:{platform.base + 100}/health").json()["workers"].values())
+        health = httpx.get(f"http://127.0.0.1:{platform.base + 100}/health", verify=PLAIN).json()
+        return list(health["workers"].values())
 
     return until("a feed worker runs", ids)[0]
 

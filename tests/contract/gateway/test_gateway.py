@@ -18,6 +18,7 @@ import pytest
 from infra import kafka
 from infra.brake import set_brake
 from infra.clock import market_clock
+from infra.console_client import PLAIN
 from infra.fenced import FencedWriter
 from infra.settings import CHECKOUT, Settings
 from producers.kite import session
@@ -61,7 +62,7 @@ class Platform:
         self.gateway.wait()
 
     def health(self) -> Any:
-        return httpx.get(f"{self.door}/health").json()
+        return httpx.get(f"{self.door}/health", verify=PLAIN).json()
 
     def simulator(self, method: str, path: str, **query: Any) -> Any:
         answer = httpx.request(method, f"{self.of.kite_api_url}/simulator/{path}", params=query)
@@ -101,7 +102,7 @@ class Platform:
     def _is_ready(self, module: str, health: str) -> bool:
         assert self.running[module].poll() is None, (self._logs / module).read_text()
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{health}/health").status_code == 200
+            return httpx.get(f"{health}/health", verify=PLAIN).status_code == 200
         return False
 
 
@@ -182,7 +183,9 @@ def test_postbacks_are_heard_and_forged_ones_refused(platform: Platform) -> None
     told = wish()
     platform.approve(told)
     wanted = ('gateway_postbacks_total{outcome="heard"}', 'gateway_postbacks_total{outcome="forged"} 1.0')
-    until("both are counted", lambda: all(w in httpx.get(f"{platform.door}/metrics").text for w in wanted))
+    until(
+        "both are counted", lambda: all(w in httpx.get(f"{platform.door}/metrics", verify=PLAIN).text for w in wanted)
+    )
     platform.until_status(told.id, "complete")
 
 

@@ -115,6 +115,7 @@ def test_the_environment_is_clean_and_the_limits_are_set(room: Room, monkeypatch
         "PATH", "LANG", "LC_CTYPE", "HOME", "TMPDIR", "PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE",
         "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "PORTFOLIO_HOME", "PORTFOLIO_TASK", "PORTFOLIO_KAFKA",
         "PORTFOLIO_PARTITIONS", "PORTFOLIO_CLOCK", "PORTFOLIO_LOG_LEVEL", "TZ", "SSL_CERT_FILE",
+        "PYTHONPYCACHEPREFIX",
     }  # fmt: skip
     assert found["env"]["PORTFOLIO_TASK"] == "run@desk"
     assert found["cwd"] == found["env"]["HOME"] == str(room.place)

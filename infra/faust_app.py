@@ -15,6 +15,7 @@ loopback address. Four things are ours:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import ssl
@@ -26,6 +27,7 @@ from typing import Any
 
 import faust
 import structlog
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers.aiokafka import Consumer as KafkaConsumer
 
 from infra.errors import UserError
@@ -98,6 +100,15 @@ class App(faust.App):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.buffered = Buffered()
         self.in_worker = True
+
+    async def seek(self, partition: Any, offset: int) -> None:
+        """Goes on reading a partition from there; nothing happens when it was just taken away.
+
+        Faust's own ``seek`` changes from this thread what the consumer's thread is handing over: now and then that
+        ended the process.
+        """
+        with contextlib.suppress(IllegalStateError):
+            await self.consumer.seek_wait({partition: offset})
 
 
 def make_app(name: str, of: Settings, web_port: int, slot: int = 0, **more: Any) -> App:

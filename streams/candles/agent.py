@@ -140,7 +140,7 @@ class CandleAgent:
             log.error("ticks were deleted before they were read", partition=partition, offset=offset, until=first)
             self._order.next[str(partition)] = offset = first
         log.info("reads again", partition=partition, offset=offset)
-        await self._app.consumer.seek(TP(TICKS.name, partition), offset)
+        await self._app.seek(TP(TICKS.name, partition), offset)
 
     async def on_revoked(self, partitions: Iterable[Any]) -> None:
         """Partitions went: nothing more is stored for them, once the flush under way has ended."""

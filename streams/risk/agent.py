@@ -8,7 +8,6 @@ says, everything but the intents is folded to where it ended then, and prices ar
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import time
 from collections import deque
@@ -16,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import structlog
-from aiokafka.errors import IllegalStateError
 from confluent_kafka import KafkaException
 from faust.types import TP
 
@@ -171,11 +169,7 @@ class RiskAgent:
 
     async def _go_on(self, topic: str, offset: int) -> None:
         self._app.consumer.goes_on_from(TP(topic, 0), offset)
-        await self._seek(topic, offset)
-
-    async def _seek(self, topic: str, offset: int) -> None:
-        with contextlib.suppress(IllegalStateError):  # the next rebalance has begun: then all begins anew
-            await self._app.consumer.seek(TP(topic, 0), offset)
+        await self._app.seek(TP(topic, 0), offset)
 
     async def keep_order(self) -> None:
         """For ever: sends the consumer back to what it has passed over."""
@@ -187,7 +181,7 @@ class RiskAgent:
             ends = {tp.topic: self._app.consumer.highwater(tp) or 0 for tp in ours}
             for topic, offset in list(self._order.overdue(ends, time.monotonic())):
                 log.info("reads again", topic=topic, offset=offset)
-                await self._seek(topic, offset)
+                await self._app.seek(TP(topic, 0), offset)
 
     @property
     def is_kept(self) -> bool:

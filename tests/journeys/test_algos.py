@@ -41,8 +41,11 @@ def is_running(platform: Platform, name: str) -> bool:
 
 def test_a_newcomer_sees_two_examples_signal(platform: Platform) -> None:
     tail = platform.start("tail", "signals", "--count", "1", "--json")
-    (node,) = [row for row in platform.json("node", "list")["nodes"] if row["node"] == "local"]
-    assert node["state"] in ("up", "degraded"), node
+
+    def state() -> str:
+        return next(str(row["state"]) for row in platform.json("node", "list")["nodes"] if row["node"] == "local")
+
+    until("this computer is approved by itself", lambda: state() in ("up", "degraded"))
     tasks = platform.json("algo", "list")["tasks"]
     assert {"crossover", "spread"} <= {row["algo"] for row in tasks}
     said, _ = tail.communicate(timeout=90)

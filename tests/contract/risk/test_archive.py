@@ -50,13 +50,13 @@ def test_the_last_days_are_read_in_order(servers: Settings) -> None:
     session = connect(servers)
     writer, reader = RiskWriter(session), RiskReader(session)
     days = [date(2025, 12, 30), date(2025, 12, 31), date(2026, 1, 1), date(2026, 1, 2)]
-    first = point("platform", 0)
+    first = point("algo:days", 0)
     writer.write(
         replace(first, day=day.isoformat(), at_us=first.at_us + n * 1440 * MINUTE_US) for n, day in enumerate(days)
     )
-    assert [day.day for day in reader.days("platform", 3)] == [day.isoformat() for day in days[1:]]
-    assert [day.day for day in reader.days("platform", 9, until=days[1])] == [day.isoformat() for day in days[:2]]
-    assert "platform" in reader.scopes()
+    assert [day.day for day in reader.days("algo:days", 3)] == [day.isoformat() for day in days[1:]]
+    assert [day.day for day in reader.days("algo:days", 9, until=days[1])] == [day.isoformat() for day in days[:2]]
+    assert "algo:days" in reader.scopes()
     assert reader.days("account:none", 3) == []
-    assert reader.points("platform", date(2024, 1, 1)) == []
+    assert reader.points("algo:days", date(2024, 1, 1)) == []
     session.cluster.shutdown()

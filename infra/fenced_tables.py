@@ -28,6 +28,7 @@ from infra.settings import Settings
 
 Change = tuple[str, str, bytes | None]  # kind, key, value or None where it is gone
 Message = tuple[str, bytes, bytes | None]  # topic, key, value
+ANSWER_S, TRIES = 5.0, 12
 WAIT_MS = 100  # a topic whose records were taken too late is asked for again only when the fetch under way ends
 
 
@@ -80,13 +81,19 @@ class FencedTable:
         config = {"cleanup.policy": "compact", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}
         topic = NewTopic(self.changelog, 1, self._settings.kafka_replication, config=config)
         client = kafka.admin(self._settings)  # kept until the answer is in
-        try:
-            client.create_topics([topic])[self.changelog].result(30)
-        except TimeoutError as error:
-            raise UserError(f"Kafka did not make {self.changelog} in time.") from error
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise UserError(f"Kafka refused to make {self.changelog}: {error.args[0].str()}") from error
+        reason = ""
+        for _ in range(TRIES):  # a Kafka that has just started may leave a request without an answer
+            try:
+                client.create_topics([topic], request_timeout=ANSWER_S)[self.changelog].result(ANSWER_S + 2)
+            except TimeoutError:
+                reason = "no answer"
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                    return
+                reason = error.args[0].str()
+            else:
+                return
+        raise UserError(f"Kafka did not make {self.changelog}: {reason}.")
 
     def contents(self) -> dict[str, dict[str, bytes]]:
         """What is in the table: kind -> key -> value."""

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from infra.console_client import PLAIN
-from tests.conftest import free_port_base, portfolio
+from tests.conftest import QUICK_JAVA, free_port_base, portfolio
 from tests.data import CHECKOUT
 from tests.journeys import network
 from tests.wait import until
@@ -92,7 +92,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         f'nodes_host = "{network.HOST}"\ngateway_orders_per_s = 400\nsimulator_orders_per_s = 1000\n'
     )
     try:
-        made.run("up", "--detach")
+        done = portfolio("up", "--detach", home=made.home, base=made.base, PORTFOLIO_JAVA_FLAGS=QUICK_JAVA)
+        assert done.returncode == 0, done.stdout + done.stderr
         yield made
     finally:
         portfolio("down", "--wipe", home=made.home, base=made.base)

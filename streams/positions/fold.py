@@ -10,7 +10,7 @@ later counts as if it had happened right after: quantities and money stay right,
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -23,6 +23,7 @@ from schemas.order_state import OrderState
 from schemas.orders import Position
 
 EXCHANGE = "NSE"  # whose days are the days of profit and loss
+EVERY = 32  # fills
 ADJUSTMENT = "adj-"  # orders whose id begins so are bookings: nothing was traded, and nothing was charged for it
 Key = tuple[str, str, str, str]  # account, run, instrument, product
 
@@ -263,7 +264,7 @@ class Holdings:
         made = cls()
         for base in bases:
             made._add(_Ledger(base))
-        for state in orders:
+        for state in sorted(orders, key=_begin):
             made.take(None, state)
         made._changed, made._rebased = {}, {}
         return made
@@ -282,7 +283,11 @@ class Holdings:
 
 @dataclass(slots=True)
 class _Ledger:
-    """The fills of one key: those in the base, and the sorted others, with what all of them come to."""
+    """The fills of one key: those in the base, and the sorted others, with what all of them come to.
+
+    ``marks[n]`` is the holding after the first ``n * EVERY`` of the others, as far as there are marks: a fill that is
+    heard of late costs as much as the fills after it.
+    """
 
     base: Base
     holding: Holding = field(init=False)
@@ -290,46 +295,70 @@ class _Ledger:
     of_order: dict[str, list[Part]] = field(default_factory=dict)
     settled: dict[str, Settled] = field(init=False)
     opened: tuple[int, Holding] | None = None  # the last answer of ``before``
+    marks: list[Holding] = field(init=False)
 
     def __post_init__(self) -> None:
         self.holding = self.base.holding
+        self.marks = [self.holding]
         self.settled = {entry.order: entry for entry in self.base.settled}
 
     def take(self, state: OrderState) -> None:
         new, old = parts_of(state, self.settled.get(state.order)), self.of_order.get(state.order, [])
+        same = next((n for n, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), -1)
+        same = min(len(old), len(new)) if same < 0 else same
         if new:
             self.of_order[state.order] = new
-        if new[: len(old)] == old:
-            for part in new[len(old) :]:
+        first = self._drop(old[same:])
+        for part in new[same:]:
+            if first is None and not (self.parts and part < self.parts[-1]):
                 self._append(part)
-        else:
-            self.parts = sorted([*(part for part in self.parts if part.order != state.order), *new])
-            self._again()
+            else:
+                at = bisect_left(self.parts, part)
+                self.parts.insert(at, part)
+                first = at if first is None else min(first, at)
+        if first is not None:
+            self._again(first)
 
     def _append(self, part: Part) -> None:
-        if self.parts and part < self.parts[-1]:
-            insort(self.parts, part)
-            self._again()
-            return
         if self.opened and part.at_us < self.opened[0]:
             self.opened = None
         self.parts.append(part)
-        self.holding = add(self.holding, part)
+        self._mark(add(self.holding, part), len(self.parts))
+
+    def _mark(self, holding: Holding, count: int) -> None:
+        self.holding = holding
+        if count == len(self.marks) * EVERY:
+            self.marks.append(holding)
+
+    def _drop(self, parts: Iterable[Part]) -> int | None:
+        """Takes some out; the place of the first."""
+        first = None
+        for part in parts:
+            at = bisect_left(self.parts, part)
+            del self.parts[at]
+            first = at if first is None else min(first, at)
+        return first
 
     def remove(self, order: str) -> None:
         """The order is another key's. What is settled of it stays."""
-        self.of_order.pop(order, None)
-        self.parts = [part for part in self.parts if part.order != order]
-        self._again()
+        first = self._drop(self.of_order.pop(order, []))
+        if first is not None:
+            self._again(first)
 
-    def _again(self) -> None:
+    def _again(self, first: int) -> None:
+        """Folds anew from this place on."""
         self.opened = None
-        self.holding = add_all(self.base.holding, self.parts)
+        start = min(first // EVERY, len(self.marks) - 1)
+        del self.marks[start + 1 :]
+        self.holding = self.marks[start]
+        for count in range(start * EVERY, len(self.parts)):
+            self._mark(add(self.holding, self.parts[count]), count + 1)
 
     def before(self, start_us: int) -> Holding:
         if self.opened is None or self.opened[0] != start_us:
-            earlier = self.parts[: bisect_left(self.parts, start_us, key=_time)]
-            self.opened = start_us, add_all(self.base.holding, earlier)
+            count = bisect_left(self.parts, start_us, key=_time)
+            start = min(count // EVERY, len(self.marks) - 1)
+            self.opened = start_us, add_all(self.marks[start], self.parts[start * EVERY : count])
         return self.opened[1]
 
     def settle(self, until_us: int) -> bool:
@@ -346,6 +375,7 @@ class _Ledger:
                 del self.of_order[part.order]
         if old:
             self.base = self._based(add_all(self.base.holding, old), until_us)
+            self.marks = [self.base.holding]
         return bool(old)
 
     def forget(self, order: str) -> bool:
@@ -362,6 +392,11 @@ class _Ledger:
 
 def _time(part: Part) -> int:
     return part.at_us
+
+
+def _begin(state: OrderState) -> tuple[int, str]:
+    """As its first part is sorted."""
+    return min((step.at_us for step in state.progress), default=0), state.order
 
 
 def _charged(state: OrderState, value: float, day: date) -> float:

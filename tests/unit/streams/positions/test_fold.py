@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date
 from fractions import Fraction
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from schemas.charges import charges
 from schemas.order_state import OrderState, take, take_all
 from schemas.orders import OrderEvent
+from streams.positions import fold
 from streams.positions.fold import (
     ADJUSTMENT,
     Holding,
@@ -25,6 +28,14 @@ from streams.positions.fold import (
     to_position,
 )
 from tests.unit.streams.positions.orders import DAY_US, KEY, OPEN_US, event, filled, retold, stories
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _marks_are_near() -> Iterator[None]:
+    """The stories are short: they shall meet marks too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fold, "EVERY", 2)
+        yield
 
 
 def told_to(holdings: Holdings, events: list[OrderEvent]) -> dict[str, OrderState]:
@@ -266,3 +277,24 @@ def test_indexes_and_record() -> None:
     assert len(holdings) == 3
     record = to_position(holdings.get(KEY))
     assert (record.account, record.run, record.instrument, record.product, record.quantity) == (*KEY, 10)
+
+
+def test_fills_that_are_heard_of_late_cost_what_comes_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = [
+        take(None, filled(f"o{n}", ("buy", "sell")[n % 2], 1, 100.0 + n % 7, OPEN_US + n * 1000)) for n in range(4000)
+    ]
+    late = sorted(orders, key=lambda state: int(state.order[1:]) + random.Random(state.order).uniform(0, 20))
+    added, adds = fold.add, [0]
+
+    def counted(holding: Holding, part: fold.Part) -> Holding:
+        adds[0] += 1
+        return added(holding, part)
+
+    monkeypatch.setattr(fold, "add", counted)
+    holdings = Holdings()
+    for state in late:
+        holdings.take(None, state)
+    shuffled = random.Random(1).sample(orders, len(orders))
+    again = Holdings.restore((), shuffled)
+    assert adds[0] < 30 * len(orders)
+    assert holdings.get(KEY) == again.get(KEY) == holding_of(KEY, orders)

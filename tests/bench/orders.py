@@ -74,16 +74,16 @@ class Way:
         accepted: dict[str, float] = {}
         start = time.perf_counter()
         for number, intent in enumerate(intents):
-            while (left := start + number / a_second - time.perf_counter()) > 0:
-                self._read(min(left, 0.01), judged, accepted)
+            while (early := start + number / a_second - time.perf_counter()) > 0:
+                self._read(min(early, 0.01), judged, accepted)
             began[intent.id] = time.perf_counter()
             self._to.produce(ORDER_INTENTS.name, encode(intent), intent.account.encode(), partition=0)
             self._to.poll(0)
         until = time.perf_counter() + PATIENCE_S
-        while len(accepted) < len(intents):
+        while left := [i for i in intents if i.id not in accepted or i.id not in judged]:
             self._read(0.05, judged, accepted)
             if time.perf_counter() > until:
-                raise SystemExit(f"Only {len(accepted)} of {len(intents)} orders were accepted ({len(judged)} judged).")
+                raise SystemExit(f"{len(left)} of {len(intents)} orders were not judged or not accepted in time.")
         return [(judged[i.id] - began[i.id], accepted[i.id] - began[i.id]) for i in intents]
 
     def backlog(self, intents: list[OrderIntent]) -> float:

@@ -156,6 +156,7 @@ def _price(of: Settings) -> float:
 
 def _until_trading(way: Way, price: float) -> None:
     """Waits until an order goes all the way (or, without a gateway, until it is judged)."""
+    refused = "there was no verdict"
     for _ in _patience():
         judged: dict[str, float] = {}
         (probe,) = _intents(price, 1)
@@ -165,11 +166,12 @@ def _until_trading(way: Way, price: float) -> None:
         while not judged and time.perf_counter() < until:
             try:
                 way._read(0.1, judged, {})
-            except SystemExit:
-                break  # prices are not fresh yet
+            except SystemExit as error:  # prices are not fresh yet
+                refused = str(error)
+                break
         if judged:
             return
-    raise SystemExit("Risk approved nothing.")
+    raise SystemExit(f"Risk approved nothing: {refused}")
 
 
 def _patience() -> Iterator[int]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from infra.clock import market_clock
 from infra.settings import CHECKOUT, Settings, settings
 
 OFFSETS = (0, 32, 42, 66, 67, 68, 69, 70, 71, 72, 80, 81, 92, 93, 94, 100, 101, 102, 103)
@@ -28,7 +29,7 @@ def home(*only: str, **environment: str) -> Iterator[Settings]:
     folder = Path(tempfile.mkdtemp(prefix="portfolio-bench-"))
     before = os.environ.copy()
     os.environ |= {"PORTFOLIO_HOME": str(folder), "PORTFOLIO_PORT_BASE": str(_free_base()), **environment}
-    settings.cache_clear()
+    _forget()
     try:
         portfolio("up", "--detach", *(("--only", ",".join(only)) if only else ()))
         yield settings()
@@ -37,8 +38,14 @@ def home(*only: str, **environment: str) -> Iterator[Settings]:
             portfolio("down", "--wipe")
         os.environ.clear()
         os.environ.update(before)
-        settings.cache_clear()
+        _forget()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget() -> None:
+    """Makes this process read its settings and its clock anew."""
+    settings.cache_clear()
+    market_clock.cache_clear()
 
 
 def portfolio(*words: str) -> Any:

@@ -16,11 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import ssl
-import sys
-import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -30,6 +27,7 @@ import structlog
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers.aiokafka import Consumer as KafkaConsumer
 
+from infra.ending import end_within
 from infra.errors import UserError
 from infra.settings import Settings
 
@@ -202,21 +200,9 @@ async def run(app: App, before_stop: Callable[[], Awaitable[None]]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it was, the process must end and say so
         status = 1
         log.error("the stream could not start", reason=f"{type(error).__name__}: {error}")
-    _end_within(STOP_S, status or 1)
+    end_within(STOP_S, status or 1)
     if not status:
         await before_stop()
     await app.stop()
-    _end_within(3.0, status)
+    end_within(3.0, status)
     return status
-
-
-def _end_within(seconds: float, status: int) -> None:
-    """Ends the process if it is still there after this time: threads of a dead connection may never return."""
-
-    def end() -> None:
-        sys.stderr.flush()
-        os._exit(status)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()

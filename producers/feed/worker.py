@@ -17,10 +17,12 @@ import time
 from typing import Literal
 
 import structlog
+from confluent_kafka import KafkaException
 from prometheus_client import start_http_server
 
 from infra import log as logs
 from infra.clock import market_clock
+from infra.ending import end_within
 from infra.errors import UserError
 from infra.kafka import producer
 from infra.metrics import FEED_INSTRUMENTS
@@ -35,6 +37,7 @@ from schemas.ticks import TickBatch
 
 POLL_S = 0.05
 REPORT_S = 1.0
+CLOSE_S = 10.0  # it ends then, whether Kafka lets it or not: its supervisor starts it anew
 UNHEARD_S = 10.0  # an instrument of which nothing came for so long after it was asked for has nothing to say
 GIVEN_S = 10.0  # a worker that hands a slot over says within this that it covered it until we streamed it, or is dead
 # A dead worker's slots are given away a session after its last sign of life, so one that another worker covered more
@@ -196,6 +199,7 @@ class Worker:
                 raise error
 
     async def _close(self) -> None:
+        end_within(CLOSE_S, 1)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -225,6 +229,6 @@ if __name__ == "__main__":
     logs.set_up("feed-worker")
     try:
         asyncio.run(_main(int(sys.argv[1])))
-    except UserError as error:
+    except (UserError, KafkaException) as error:
         log.error(str(error))
         sys.exit(1)

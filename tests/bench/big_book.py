@@ -5,6 +5,7 @@ Prints its memory, and what judging an intent and marking all of it cost then, a
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -59,6 +60,9 @@ def main(algos: int, instruments: int) -> dict[str, float]:
             book.take(_filled(intent, now_us))
     book.take_changes()
     memory = process.memory_info().rss - before
+    gc.freeze()  # as risk does it
+    gc.set_threshold(100_000, 50, 100)
+    judge(book, _intent("a0", "NSE:BIG0", "first", now_us), 0, market, now_us, {})  # values all that is new
     judged, began = 2000, time.perf_counter()
     for n in range(judged):
         name = f"NSE:BIG{n % instruments}"

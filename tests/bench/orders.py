@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, TopicPartition
 from infra.clock import market_clock
 from infra.kafka import consumer, end_offsets, producer
 from infra.settings import CHECKOUT, Settings
+from producers.feed.balancer import FIRST_WATCHLIST
 from schemas.codec import decode, encode
 from schemas.orders import OrderEvent, OrderIntent, OrderVerdict
 from schemas.topics import ORDER_EVENTS, ORDER_INTENTS, ORDER_VERDICTS
@@ -26,7 +27,8 @@ from streams.prices.reader import LivePrices
 from tests.bench.measure import Line
 from tests.bench.servers import home
 
-NAME = "NSE:INFY"
+SHARES, ALGOS = 10, 50
+TICK = 5  # rupees: a multiple of all tick sizes
 FAST = {"PORTFOLIO_GATEWAY_ORDERS_PER_S": "5000", "PORTFOLIO_SIMULATOR_ORDERS_PER_S": "5000"}
 SERVICES = ("kafka", "postgres", "simulator", "feed", "risk", "gateway")
 PATIENCE_S = 180.0
@@ -38,18 +40,18 @@ def run(quick: bool) -> list[Line]:
     slow, many, backlog = (50, 500, 3_000) if quick else (300, 2_000, 20_000)
     lines: list[Line] = []
     with home(*SERVICES, **FAST) as chosen:
-        price = _price(chosen)
+        prices = _prices(chosen)
         way = Way(chosen)
-        _until_trading(way, price)
-        lines += _shown("order_10", way.send(_intents(price, slow), 10.0))
-        way.send(_intents(price, 200), 200.0)  # a worker that has just started is slower than it will ever be again
-        lines += _shown("order_1000", way.send(_intents(price, many), 1000.0))
+        _until_trading(way, prices)
+        lines += _shown("order_10", way.send(_intents(prices, slow), 10.0))
+        way.send(_intents(prices, 200), 200.0)  # a worker that has just started is slower than it will ever be again
+        lines += _shown("order_1000", way.send(_intents(prices, many), 1000.0))
         way.close()
     with home("kafka", "postgres", "simulator", "feed", "risk", **FAST) as chosen:
-        price = _price(chosen)
+        prices = _prices(chosen)
         way = Way(chosen)
-        _until_trading(way, price)
-        lines.append(Line("verdicts_a_second", way.backlog(_intents(price, backlog, valid_s=3600)), "one worker"))
+        _until_trading(way, prices)
+        lines.append(Line("verdicts_a_second", way.backlog(_intents(prices, backlog, valid_s=3600)), "one worker"))
         way.close()
     return lines + _book(quick)
 
@@ -117,49 +119,55 @@ class Way:
             judged.setdefault(verdict.id, now)
 
 
-def _intents(price: float, count: int, valid_s: float = 600.0) -> list[OrderIntent]:
-    """Orders to buy one share well below the price: they rest in the book."""
-    made = market_clock().now_us()
-    limit = round(price * 0.98 / 0.05) * 0.05
-    return [
-        OrderIntent(
-            uuid4().hex[:20],
-            "live",
-            "bench",
-            "bench@here",
-            NAME,
-            "buy",
-            1,
-            "limit",
-            round(limit, 2),
-            0.0,
-            "live",
-            made,
-            valid_s=valid_s,
+def _intents(prices: dict[str, float], count: int, valid_s: float = 600.0) -> list[OrderIntent]:
+    """Orders of many algos to buy one share well below the price, in turn: they rest in the book."""
+    made, names = market_clock().now_us(), list(prices)
+    found = []
+    for number in range(count):
+        name, run = names[number % len(names)], f"bench{number // len(names) % ALGOS}"
+        limit = float(prices[name] * 0.98 // TICK * TICK)
+        found.append(
+            OrderIntent(
+                uuid4().hex[:20],
+                "live",
+                run,
+                f"{run}@here",
+                name,
+                "buy",
+                1,
+                "limit",
+                limit,
+                0.0,
+                "live",
+                made,
+                valid_s=valid_s,
+            )
         )
-        for _ in range(count)
-    ]
+    return found
 
 
-def _price(of: Settings) -> float:
-    prices = LivePrices(of)
+def _prices(of: Settings) -> dict[str, float]:
+    """The last prices of some shares of the first watchlist."""
+    names = [name for name in FIRST_WATCHLIST.read_text(encoding="utf-8").splitlines() if " " not in name]
+    prices, found = LivePrices(of), {}
     prices.start()
     try:
         for _ in _patience():
             with prices.table() as table:
-                if live := table.of([NAME]).get(NAME):
-                    return live.last_price
+                found = {name: live.last_price for name, live in table.of(names).items()}
+            if len(found) >= SHARES:
+                return dict(list(found.items())[:SHARES])
     finally:
         prices.stop()
-    raise SystemExit(f"{NAME} has no price.")
+    raise SystemExit(f"Only {len(found)} instruments have a price.")
 
 
-def _until_trading(way: Way, price: float) -> None:
+def _until_trading(way: Way, prices: dict[str, float]) -> None:
     """Waits until an order goes all the way (or, without a gateway, until it is judged)."""
     refused = "there was no verdict"
     for _ in _patience():
         judged: dict[str, float] = {}
-        (probe,) = _intents(price, 1)
+        (probe,) = _intents(prices, 1)
         way._to.produce(ORDER_INTENTS.name, encode(probe), b"live", partition=0)
         way._to.flush()
         until = time.perf_counter() + 2

@@ -144,7 +144,7 @@ def _positions_table(rows: Sequence[Row], wide: bool) -> Table:
     _columns(table, ("held", ">"), ("average", ">"), ("price", ">"), *((("value", ">"),) if wide else ()))
     _columns(table, ("open", ">"), ("realised", ">"), *((("charges", ">"),) if wide else ()), ("at risk", ">"))
     for p in rows:
-        cells: list[Cell] = [run(p["run"]), name(p["instrument"], wide)]
+        cells: list[Cell] = [run(p["run"]), stock(p, wide)]
         cells += [account(p["account"]), Text(p["product"])] if wide else []
         held = grouped(p["quantity"]) if p["quantity"] else Text("flat", style="dim")
         cells += [held, money(p["average_price"]) if p["quantity"] else "", optional(p["price"], money)]
@@ -267,6 +267,12 @@ def run(name_: str, person: str = "") -> Text:
 def name(instrument: str, wide: bool) -> Text:
     """An instrument; where there is no room without the home exchange."""
     return plain(instrument if wide else instrument.removeprefix(HOME))
+
+
+def stock(row: Row, wide: bool) -> Text:
+    """The instrument; where there is no room for a column of accounts real money is marked."""
+    made = name(row["instrument"], wide)
+    return made if wide or row["account"] != "live" else made.append(" live", style="bold red")
 
 
 def side(way: str) -> Text:

@@ -20,10 +20,10 @@ from streams.console.trading_screen import (
     differences,
     fitting,
     moment,
-    name,
     profit,
     run,
     state_line,
+    stock,
     whole,
 )
 from streams.console.trading_words import money
@@ -119,18 +119,12 @@ def algos_table(algos: Sequence[Row], wide: bool) -> Table:
                 [gain(p["realised"]), gain(p["open"])] if wide else [gain(p["realised"] + p["open"] - p["charges"])]
             )
             table.add_row(
-                _stock(p, wide), *more, grouped(p["quantity"]),
+                Text("  ").append_text(stock(p, wide)), *more, grouped(p["quantity"]),
                 grouped(p["covered"]) if p["covered"] else "", pending(p),
                 *((money(p["average_price"]) if p["quantity"] else "",) if wide else ()),
                 last(p), whole(p["money_at_risk"]), *profits,
             )  # fmt: skip
     return table
-
-
-def _stock(part: Row, wide: bool) -> Text:
-    """The instrument; where there is no room for a column of accounts real money is marked."""
-    made = Text("  ").append_text(name(part["instrument"], wide))
-    return made if wide or part["account"] != "live" else made.append(" live", style="bold red")
 
 
 def last(part: Row) -> Text:

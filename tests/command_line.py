@@ -29,12 +29,20 @@ _forks.set_forkserver_preload(
 )
 
 
+def forget() -> None:
+    """Makes this process read its settings and its clock anew."""
+    settings.cache_clear()
+    market_clock.cache_clear()
+
+
 def portfolio_command(
     arguments: tuple[str, ...], surroundings: Mapping[str, str], timeout_s: float
 ) -> subprocess.CompletedProcess[str]:
     """Runs ``portfolio`` with these arguments and environment. TimeoutExpired when it takes longer: it is killed."""
     with tempfile.TemporaryDirectory() as place:
         out, err = Path(place, "out"), Path(place, "err")
+        for file in (out, err):
+            file.touch()
         process = _forks.Process(target=_command, args=(arguments, dict(surroundings), out, err))
         process.start()
         process.join(timeout_s)
@@ -53,10 +61,9 @@ def _command(arguments: tuple[str, ...], surroundings: dict[str, str], out: Path
     os.chdir(CHECKOUT)
     os.environ.clear()
     os.environ.update(surroundings)
-    settings.cache_clear()
-    market_clock.cache_clear()
+    forget()
     for number, path in ((1, out), (2, err)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT)
+        file = os.open(path, os.O_WRONLY)
         os.dup2(file, number)
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process lives
     sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115

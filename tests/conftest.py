@@ -16,9 +16,8 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from infra.clock import market_clock
 from infra.settings import Settings, settings
-from tests.command_line import portfolio_command
+from tests.command_line import forget, portfolio_command
 
 START_WITHIN_S = 240
 QUICK_JAVA = "-XX:TieredStopAtLevel=1"  # half the work at the start; what runs so briefly needs no better code
@@ -58,12 +57,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
             return "journeys" if room_of(nodeid) == "journeys" else nodeid.partition("::")[0]
 
     return Groups(config, log)
-
-
-def forget() -> None:
-    """Makes this process read its settings and its clock anew."""
-    settings.cache_clear()
-    market_clock.cache_clear()
 
 
 def free_port_base() -> int:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
 from schemas.calendar import calendar_of
 from schemas.charges import order_charges
@@ -304,8 +304,7 @@ class _Ledger:
 
     def take(self, state: OrderState) -> None:
         new, old = parts_of(state, self.settled.get(state.order)), self.of_order.get(state.order, [])
-        same = next((n for n, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), -1)
-        same = min(len(old), len(new)) if same < 0 else same
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
         if new:
             self.of_order[state.order] = new
         first = self._drop(old[same:])

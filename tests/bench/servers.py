@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil
 
-from infra.clock import market_clock
 from infra.settings import CHECKOUT, Settings, settings
+from tests.command_line import forget
 
 OFFSETS = (0, 32, 42, 66, 67, 68, 69, 70, 71, 72, 80, 81, 92, 93, 94, 100, 101, 102, 103)
 
@@ -29,7 +29,7 @@ def home(*only: str, **environment: str) -> Iterator[Settings]:
     folder = Path(tempfile.mkdtemp(prefix="portfolio-bench-"))
     before = os.environ.copy()
     os.environ |= {"PORTFOLIO_HOME": str(folder), "PORTFOLIO_PORT_BASE": str(_free_base()), **environment}
-    _forget()
+    forget()
     try:
         portfolio("up", "--detach", *(("--only", ",".join(only)) if only else ()))
         yield settings()
@@ -38,14 +38,8 @@ def home(*only: str, **environment: str) -> Iterator[Settings]:
             portfolio("down", "--wipe")
         os.environ.clear()
         os.environ.update(before)
-        _forget()
+        forget()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _forget() -> None:
-    """Makes this process read its settings and its clock anew."""
-    settings.cache_clear()
-    market_clock.cache_clear()
 
 
 def portfolio(*words: str) -> Any:

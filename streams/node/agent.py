@@ -62,6 +62,7 @@ class Agent:
         self._outbox = Outbox(self._state, self._to)
         self._beat = Beat(Statistics(identity, folder), identity.name, lease, self._to)
         self._look_at = 0.0
+        self._ends = False
         self._round_at = time.monotonic()
         self._minder.adopt(away_s)
         self._state.save()
@@ -99,10 +100,10 @@ class Agent:
         self._round_at = time.monotonic()
         if self._gave_up:
             raise UserError(f"Kafka's client cannot go on ({self._gave_up}); start the agent again.")
-        taken = self._read()
+        taken = 0 if self._ends else self._read()
         if taken or time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_S
-            self._minder.look(may_resume=self._intake.has_caught_up and not self.shall_leave)
+            self._minder.look(may_resume=self._intake.has_caught_up and not self.shall_leave and not self._ends)
             if self._state.changed:
                 self._beat.hurry()
             self._state.save()
@@ -111,10 +112,12 @@ class Agent:
         self._state.save()
         self._beat.pump(self._phases())
         self._outbox.pump()
-        self._to.poll(0)
+        self._to.poll(ROUND_S if self._ends else 0)
 
     def stop_all(self, then: tasks.Then, reason: str) -> None:
-        """Every algo is stopped; with ``then="resume"`` it comes back with the agent."""
+        """Every algo is stopped; with ``then="resume"`` it comes back with the agent. From here on nothing is started,
+        nor are commands taken: what comes now is read when the agent is back."""
+        self._ends = True
         self._minder.stop_all(then, reason)
         self._look_at = 0.0
 

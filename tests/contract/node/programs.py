@@ -13,6 +13,15 @@ while True:
     number += 1
     print('tick', number)
 """
+SLOW = """
+import signal, sys, time
+def leave(*_):
+    time.sleep(3)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+print('ready')
+while True: time.sleep(0.1)
+"""
 LOOP = "print('ready')\nwhile True: pass\n"
 STUBBORN = (
     "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\nwhile True: time.sleep(1)\n"

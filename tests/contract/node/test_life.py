@@ -7,7 +7,7 @@ import os
 import signal
 
 from tests.contract.node.computer import Computer
-from tests.contract.node.programs import DONE, MISTAKEN, POLITE, QUITS, RAISES
+from tests.contract.node.programs import DONE, MISTAKEN, POLITE, QUITS, RAISES, SLOW
 from tests.wait import until
 
 
@@ -142,6 +142,21 @@ def test_an_agent_that_is_told_to_stop_takes_its_algos_along_and_brings_them_bac
     assert computer.wait(back, "started", 2)
     assert computer.health()["tasks"] == {back.task: "running", gone.task: "stopped"}
     assert computer.kinds(gone).count("started") == 1
+
+
+def test_an_agent_that_is_told_to_stop_starts_nothing_while_it_waits_for_the_last(computer: Computer) -> None:
+    quick, _ = computer.run("quick", POLITE)
+    slow, _ = computer.run("slow", SLOW)
+    computer.wait(quick, "started")
+    computer.wait(slow, "started")
+    until("it leaves slowly", lambda: "ready" in texts(computer, slow))
+    assert computer.stop() == 0
+    assert not computer.processes(quick)
+    assert not computer.processes(slow)
+    assert (computer.kinds(quick).count("started"), computer.kinds(slow).count("started")) == (1, 1)
+    computer.start()
+    assert computer.wait(quick, "started", 2)
+    assert computer.wait(slow, "started", 2)
 
 
 def test_what_a_killed_keeper_left_is_ended_and_the_algo_starts_again(computer: Computer) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from confluent_kafka import KafkaError, Producer, TopicPartition
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 
 from infra.clock import clock_file, read_clock
 from infra.console_client import PLAIN
@@ -39,10 +39,12 @@ class Flood:
     def __init__(self, platform: Platform, run: str) -> None:
         self.settings = Settings(home=platform.home, port_base=platform.base)
         self.run, self.ids = run, []  # type: tuple[str, list[str]]
+        self.refused: list[str] = []  # why Kafka's client gave something back; it was asked for again
         self._clock = read_clock(clock_file(platform.home))
         self._to: Producer = producer(self.settings)
         self._begins = {
-            t.name: end_offsets(t.name, [0], _admin(self.settings))[0] for t in (ORDER_VERDICTS, ORDER_EVENTS)
+            t.name: end_offsets(t.name, [0], _admin(self.settings))[0]
+            for t in (ORDER_INTENTS, ORDER_VERDICTS, ORDER_EVENTS)
         }
 
     def ask(self, instrument: str, price: float, seconds: float, a_second: float) -> Iterator[int]:
@@ -57,13 +59,27 @@ class Flood:
                 "live", self._clock.now_us(), "flood", valid_s=600,
             )  # fmt: skip
             self.ids.append(intent.id)
-            self._to.produce(ORDER_INTENTS.name, encode(intent), b"live", partition=0)
+            self._produce(encode(intent))
             self._to.poll(0)
             yield number + 1
+
+    def _produce(self, intent: bytes) -> None:
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                self.refused.append(error.str())
+                self._produce(intent)
+
+        self._to.produce(ORDER_INTENTS.name, intent, b"live", partition=0, on_delivery=delivered)
 
     def written(self) -> bool:
         """Whether all that was asked for is in the log."""
         return not self._to.flush(5)
+
+    def unjudged(self) -> str:
+        """Of what was asked for and has no verdict: how much there is, and how much of it is in the log."""
+        missing = set(self.ids) - self.outcome().verdicts.keys()
+        there = [decode(OrderIntent, value).id for value in self._read(ORDER_INTENTS.name)]
+        return f"{len(missing)} without a verdict, {len(missing & set(there))} of them in the log; {self.refused[:3]}"
 
     def outcome(self) -> Outcome:
         """What the log says of what was asked for."""

@@ -171,7 +171,11 @@ def test_kills_at_random_instants_send_no_order_twice_and_lose_none(platform: Pl
     def judged() -> bool:
         return len(flood.outcome().verdicts) == len(flood.ids)
 
-    until(f"each has a verdict (seed {seed}, {victims})", judged, timeout_s=120, every_s=2)
+    try:
+        until(f"each has a verdict (seed {seed}, {victims})", judged, timeout_s=120, every_s=2)
+    except AssertionError as error:
+        error.add_note(flood.unjudged())
+        raise
 
     def settled() -> bool:
         now = flood.outcome()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from streams.positions.fold import Key, key_of
 from streams.risk.exposure import Working
 from streams.risk.order import Order, Terms, working_of
+from streams.risk.workings import Workings
 
 
 class Live:
@@ -18,7 +19,7 @@ class Live:
         self._of_run: dict[str, dict[Key, None]] = {}
         self._of_pair: dict[tuple[str, str], tuple[Key, ...]] = {}  # run, instrument
         self._live: dict[Key, dict[str, Order]] = {}
-        self._workings: dict[Key, tuple[Working, ...]] = {}  # of keys that were asked for since they changed
+        self._workings: dict[Key, Workings] = {}
 
     def keys(self) -> Iterable[Key]:
         """All keys under which something was held or wanted."""
@@ -48,17 +49,13 @@ class Live:
         return sorted(found, key=_id)
 
     def workings(self, key: Key) -> tuple[Working, ...]:
-        """The live orders under a key at their worst."""
+        """The live orders under a key at their worst, those of the same terms as one."""
         found = self._workings.get(key)
-        if found is None:
-            orders = self.live(key).values()
-            found = self._workings[key] = tuple(w for order in orders if (w := working_of(order)))
-        return found
+        return found.told() if found else ()
 
-    def workings_with(self, key: Key, id_: str, change: Terms) -> tuple[Working, ...]:
-        """The same if one of the orders may get these terms too."""
-        orders = self.live(key).values()
-        return tuple(w for order in orders if (w := working_of(order, change if order.id == id_ else None)))
+    def workings_with(self, key: Key, id_: str, change: Terms) -> Iterable[Working]:
+        """The same if one of the live orders may get these terms too."""
+        return self._workings[key].instead(id_, working_of(self._live[key][id_], change))
 
     def _know(self, key: Key) -> Key:
         known = self._keys.get(key)
@@ -77,21 +74,21 @@ class Live:
         key = self._know(key_of(order.state))
         if order.state.is_live:
             self._live.setdefault(key, {})[order.id] = order
+            self._workings.setdefault(key, Workings()).put(order.id, working_of(order))
         else:
             self._drop(key, order.id)
-        self._workings.pop(key, None)
         if before is None or (old := key_of(before.state)) == key:
             return (key,)
         self._drop(old, order.id)
-        self._workings.pop(old, None)
         return key, old
 
     def _drop(self, key: Key, id_: str) -> None:
         live = self._live.get(key)
         if live is not None:
             live.pop(id_, None)
+            self._workings[key].put(id_, None)
             if not live:
-                del self._live[key]
+                del self._live[key], self._workings[key]
 
 
 def _id(order: Order) -> str:

@@ -215,9 +215,10 @@ class Sums:
         """What the book says of a row, whatever its price."""
         key, columns, book = self.keys[row], self.columns, self._book
         holding, live = book.holdings.get(key), book.live(key)
-        asked = max((max(order.state.price, order.state.trigger) for order in live.values()), default=0.0)
         self.plain[row] = not live
         columns["fraction"][row] = book.adverse(*key[:3]) / 100.0
+        known = float(self.prices[self.levels["instrument"].of_row[row]])
+        asked = 0.0 if known > 0 else max((max(o.state.price, o.state.trigger) for o in live.values()), default=0.0)
         columns["estimate"][row] = max(asked, holding.average_price if holding else 0.0)
         quantity = holding.quantity if holding else 0
         if holding is not None:
@@ -229,8 +230,7 @@ class Sums:
             columns["carried"][row], columns["carried_price"][row] = part.carried, part.carried_price
         before, after = int(columns["position"][row]), abs(quantity)
         if live:
-            price = float(self.prices[self.levels["instrument"].of_row[row]])
-            after = self._expose(row, price or float(columns["estimate"][row])).position
+            after = self._expose(row, known or float(columns["estimate"][row])).position
         if before != after:
             columns["position"][row] = after
             self._count(row, before, after)

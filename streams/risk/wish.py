@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.orders import OrderIntent
 from streams.positions.fold import Key, key_of
 from streams.risk.book import Book
-from streams.risk.exposure import Exposure, exposure
+from streams.risk.exposure import Exposure, Working, exposure
 from streams.risk.order import Order, Terms, wanted
 from streams.risk.sums import paise
 
@@ -29,7 +30,7 @@ def wish_of(book: Book, intent: OrderIntent, order: Order | None, price: float) 
     """What the intent would do at a price; it has its product, and a modify all of the order's terms."""
     if order is None:
         key = intent.account, intent.run, intent.instrument, str(intent.product)
-        orders = (*book.workings(key), wanted(intent))
+        orders: Iterable[Working] = (*book.workings(key), wanted(intent))
     else:
         key = key_of(order.state)
         orders = book.workings_with(key, order.id, Terms(intent.quantity, intent.price, intent.trigger))

@@ -48,7 +48,9 @@ class Line:
         self.ticks: Counter[int] = Counter()  # written so far, by partition
         self._frames = FEED_FRAMES.labels(worker)
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many instruments are wanted. (No ``__len__``: a line that carries nothing is still a line.)"""
         return len(self._subscriptions)
 
     def want(self, subscriptions: dict[int, Subscription]) -> None:

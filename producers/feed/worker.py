@@ -111,7 +111,7 @@ class Worker:
             (self._lines.get(name) or self._new_line(name)).want(wanted.get(name, {}))
         for slot in self._reader.slots.values():
             self._note_missed(slot)
-        FEED_INSTRUMENTS.labels(self.name).set(sum(len(line) for line in self._lines.values()))
+        FEED_INSTRUMENTS.labels(self.name).set(sum(line.count for line in self._lines.values()))
 
     def _new_line(self, name: str) -> Line:
         line = Line(self.name, provider_named(name), self._writer, settings().feed_silence_s)

@@ -66,6 +66,16 @@ def test_a_killed_worker_is_replaced_and_only_its_share_has_a_gap(platform: Plat
     assert {name for gap in new for name in gap.instruments} <= share
 
 
+def test_instruments_that_all_went_come_back_over_the_connections_that_are_there(platform: Platform) -> None:
+    names = sorted(rows(platform))
+    platform.workers(3)  # as many as an API key may have connections
+    for _ in range(2):
+        platform.run("feed", "remove", *names)
+        until("nothing is subscribed", lambda: not rows(platform))
+        platform.run("feed", "add", *names)
+        until("all stream again", lambda: sorted(rows(platform)) == names and all_stream(platform))
+
+
 def test_changes_beside_a_playing_tape_lose_none_of_its_trades(platform: Platform) -> None:
     platform.workers(1)
     name = "NASDAQ:IBMTWO"

@@ -18,15 +18,7 @@ from infra.clock import market_clock
 from infra.settings import CHECKOUT, settings
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(
-    [
-        *("infra.cli.entrance", "infra.cli.development", "infra.local.cli", "infra.local.show", "infra.local.up"),
-        *("infra.console_client", "infra.kafka", "infra.log", "producers.feed.cli", "producers.kite.cli"),
-        *("producers.tape.cli", "streams.archive.cli", "streams.prices.cli", "streams.console.cli", "streams.node.cli"),
-        *("streams.node.show", "streams.algo.cli", "streams.console.trading_cli", "streams.console.trading_screen"),
-        *("streams.risk.cli", "streams.risk.show", "rich.progress", "rich.live", "tests.command_line"),
-    ]
-)
+_forks.set_forkserver_preload(["tests.command_line", "tests.warm"])
 
 
 def forget() -> None:

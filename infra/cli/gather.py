@@ -19,8 +19,9 @@ from infra.errors import UserError
 Command = Any  # click's, which typer keeps to itself
 
 
+@cache
 def rooms() -> list[EntryPoint]:
-    """The rooms that declare commands, this machine's first."""
+    """The rooms that declare commands, this machine's first. (To find them takes as long as a short command.)"""
     return sorted(entry_points(group="portfolio.commands"), key=lambda room: room.name != "local")
 
 

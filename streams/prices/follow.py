@@ -22,6 +22,8 @@ from schemas.topics import Topic
 BATCH = 1000
 POLL_S = 0.2
 AGAIN_S = 1.0
+GATHERED = 256 * 1024  # bytes; so much comes at once
+WAIT_MS = 250  # for a record, which is handed over at once; the end of a topic is noticed after this
 log = structlog.get_logger(process="follow")
 
 
@@ -30,7 +32,8 @@ class Follower:
 
     ``rewind_s``: None reads the topics from their start, else from that long before now; a mapping says it for some
     topics by name. ``most``: of those no more than so many of the last records of a partition, by the topic's name.
-    ``every_second`` is called about once a second under the lock, once the topics' end was reached.
+    ``every_second`` is called about once a second under the lock, once the topics' end was reached. ``gather_ms``:
+    records may come by so much later, many together, which costs Kafka and this process less.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Follower:
         rewind_s: float | Mapping[str, float] | None = None,
         most: Mapping[str, int] | None = None,
         every_second: Callable[[], None] | None = None,
+        gather_ms: int = 0,
     ) -> None:
         self.lock = threading.Lock()
         self.caught_up = threading.Event()
@@ -53,6 +57,7 @@ class Follower:
         self._rewind_s = rewind_s
         self._most = most or {}
         self._every_second = every_second
+        self._gather_ms = gather_ms
         self._next: dict[tuple[str, int], int] = {}  # the offset to be read next
         self._moved = threading.Condition(self.lock)
         self._stop = threading.Event()
@@ -87,7 +92,8 @@ class Follower:
         more: dict[str, Any] = {
             "enable.partition.eof": True,
             "auto.offset.reset": "latest" if isinstance(self._rewind_s, (int, float)) else "earliest",
-            "fetch.wait.max.ms": 100,
+            "fetch.wait.max.ms": self._gather_ms or WAIT_MS,
+            "fetch.min.bytes": GATHERED if self._gather_ms else 1,
         }
         reader = kafka.consumer("follower", self._settings, more)
         try:

@@ -15,6 +15,8 @@ from schemas.topics import TICKS
 from streams.prices.follow import Follower
 from streams.prices.live import Last, LiveTable
 
+GATHER_MS = 100  # neither a person nor a limit minds a price that is a tenth of a second older
+
 
 class LivePrices:
     """A live table that keeps itself up to date.
@@ -34,6 +36,7 @@ class LivePrices:
             of,
             rewind_s=rewind_s,
             every_second=lambda: self._table.sample(time.monotonic()),
+            gather_ms=GATHER_MS,
         )
 
     def start(self) -> None:

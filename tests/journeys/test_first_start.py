@@ -1,4 +1,8 @@
-"""What a newcomer sees after ``./portfolio up``: a market that moves, stored candles, help with mistakes."""
+"""What a newcomer sees after ``./portfolio up``: a market that moves, stored candles, help with mistakes.
+
+It comes, by its name, after the first minutes of market and before the journeys that interrupt the feed: it needs whole
+minutes without a gap.
+"""
 
 from __future__ import annotations
 

@@ -240,7 +240,8 @@ def test_orders_are_followed_through_refusals_fills_and_kills(servers: Settings,
         under_way.abort_transaction(30)
         assert "cancelled 7" not in running.out  # it was away for too long to be told
         sender.ticks(1, [(name, 1.0)], 9)
-        until("a third order", lambda: len(intents(servers, run)) == 3)
+        until("a third order", lambda: len(intents(servers, run)) == 3 or running.process.poll() is not None)
+        assert running.process.poll() is None, running.err
         assert running.terminate() == 0
     produce_all([(RISK_STATES, 0, f"algo:{run}", RiskState(f"algo:{run}", "ACTIVE", "asha", OPENING))])
 

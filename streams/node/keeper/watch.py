@@ -101,7 +101,8 @@ class Keeper:
             if now >= glance_at:
                 glance_at, budget = now + GLANCE_S, READ_PER_GLANCE
                 if now >= look_at or tree.all_threads() > threads + MANY:
-                    look_at, threads = now + self._look(now), tree.all_threads()
+                    threads = tree.all_threads()  # before: what comes while it looks is a reason to look again
+                    look_at = now + self._look(now)
                     continue
             elif budget <= 0:
                 time.sleep(glance_at - now)
@@ -149,11 +150,22 @@ class Keeper:
         return LOOK_S
 
     def _is_too_large(self, seen: list[tree.Seen]) -> bool:
-        """Pages that processes share are counted once, which takes longer: only done when it seems too much."""
+        """Pages that processes share are counted once, which takes longer: only done when it seems too much.
+
+        To read them waits for a process that is forking, which may wait for the processor: a fork bomb would outrun
+        its keeper meanwhile, so it ends where the computer has many new threads, and the tree is counted again first.
+        """
         allowed: int = self._spec["memory_mb"] << 20
         if sum(one.memory for one in seen) <= allowed:
             return False
-        return sum(tree.own_memory(one.pid) or one.memory for one in seen) > allowed
+        own, threads = 0, tree.all_threads()
+        for one in seen:
+            own += tree.own_memory(one.pid) or one.memory
+            if own > allowed:
+                return True
+            if tree.all_threads() > threads + MANY:
+                return False
+        return False
 
     def _kill(self, cause: str, detail: str) -> None:
         self._status |= {"cause": cause, "detail": detail}

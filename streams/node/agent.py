@@ -100,7 +100,7 @@ class Agent:
         self._round_at = time.monotonic()
         if self._gave_up:
             raise UserError(f"Kafka's client cannot go on ({self._gave_up}); start the agent again.")
-        taken = 0 if self._ends else self._read()
+        taken = 0 if self._ends and not self.shall_leave else self._read()
         if taken or time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_S
             self._minder.look(may_resume=self._intake.has_caught_up and not self.shall_leave and not self._ends)
@@ -115,8 +115,8 @@ class Agent:
         self._to.poll(ROUND_S if self._ends else 0)
 
     def stop_all(self, then: tasks.Then, reason: str) -> None:
-        """Every algo is stopped; with ``then="resume"`` it comes back with the agent. From here on nothing is started,
-        nor are commands taken: what comes now is read when the agent is back."""
+        """Every algo is stopped; with ``then="resume"`` it comes back with the agent. From here on nothing is started;
+        nor are commands taken, but by a node that was removed: the others are read when the agent is back."""
         self._ends = True
         self._minder.stop_all(then, reason)
         self._look_at = 0.0

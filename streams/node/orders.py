@@ -19,11 +19,12 @@ LEAST_MEMORY_MB = 32
 
 def obey(kept: Kept | None, command: Command, standing: Standing) -> Outcome:
     """The task after a command whose signature was checked, and what is to be told. RefusedError says why not."""
-    if standing in ("pending", "removed"):
+    is_ending = command.verb in ("stop", "remove")
+    if standing == "pending" or (standing == "removed" and not is_ending):  # what ends its tasks comes with its removal
         raise RefusedError({"pending": "the node waits for its approval", "removed": "the node is removed"}[standing])
     if not TASK.fullmatch(command.task):
         raise RefusedError(f"{command.task[:100]!r} is no task's name: it is <run>@<node>")
-    if command.verb in ("stop", "remove"):
+    if is_ending:
         return tasks.stop(kept, command.id, _grace_s(command), "remove" if command.verb == "remove" else "")
     if standing == "draining":
         raise RefusedError("the node is draining: it starts nothing more")

@@ -23,6 +23,7 @@ from streams.node.tasks import AGENT_STOPPED
 
 STOP_WITHIN_S = SOON_S + 3
 TELL_WITHIN_S = 2.0
+HEARD_WITHIN_S = 1.0  # a removal comes with the commands that end the node's tasks, from another topic
 
 
 def run(runner: Sequence[str] = RUNNER) -> int:
@@ -56,7 +57,8 @@ def _until_told(agent: Agent) -> int:
         agent.round()
     agent.stop_all("resume" if told else "", AGENT_STOPPED if told else "the node was removed")
     end = time.monotonic() + STOP_WITHIN_S
-    while agent.has_processes and time.monotonic() < end:
+    heard = time.monotonic() + (0.0 if told else HEARD_WITHIN_S)
+    while (agent.has_processes and time.monotonic() < end) or time.monotonic() < heard:
         agent.round()
     agent.settle(TELL_WITHIN_S)
     if not told:

@@ -95,11 +95,13 @@ def test_a_removed_node_stops_everything_and_leaves_with_a_sentence(computer: Co
     task, start = computer.run("run", POLITE)
     computer.fate(start, "done")
     computer.decide("removed", "it was sold")
+    gone = computer.tell("remove", task)
     assert computer.process is not None
     assert computer.process.wait(30) == 0
     assert computer.printed.splitlines()[-1] == "This node was removed: it was sold. Its algos are stopped."
     assert computer.wait(task, "stopped").reason == ""
     assert not computer.processes(task)
+    computer.fate(gone, "done")
 
 
 def test_packages_that_cannot_be_used_fail_their_start_and_leave_nothing(computer: Computer, tmp_path: Path) -> None:

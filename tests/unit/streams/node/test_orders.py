@@ -34,6 +34,7 @@ def test_a_start_is_taken_with_its_task() -> None:
         (command(), "pending", "waits for its approval"),
         (command("stop"), "pending", "waits for its approval"),
         (command(), "removed", "is removed"),
+        (command("restart"), "removed", "is removed"),
         (command(), "draining", "starts nothing more"),
         (command("restart"), "draining", "starts nothing more"),
         (command(task="../../etc"), "approved", "no task's name"),
@@ -65,3 +66,11 @@ def test_a_draining_node_still_stops() -> None:
     assert kept is not None
     assert kept.phase == "stopped"
     assert said[-1].kind == "done"
+
+
+@pytest.mark.parametrize("verb", ["stop", "remove"])
+def test_a_removed_node_obeys_what_ends_its_tasks(verb: str) -> None:
+    """The platform sends it with the removal, which may be read first."""
+    kept, said = obey(None, command(verb), "removed")
+    assert kept is None
+    assert [s.kind for s in said] == ["accepted", "done"]

@@ -51,7 +51,7 @@ class Live:
     def workings(self, key: Key) -> tuple[Working, ...]:
         """The live orders under a key at their worst, those of the same terms as one."""
         found = self._workings.get(key)
-        return found.told() if found else ()
+        return () if found is None else found.told()
 
     def workings_with(self, key: Key, id_: str, change: Terms) -> Iterable[Working]:
         """The same if one of the live orders may get these terms too."""

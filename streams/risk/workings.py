@@ -20,9 +20,6 @@ class Workings:
         self._of: dict[str, Working] = {}  # by the order's id
         self._together: dict[_Terms, tuple[int, Working]] = {}  # how many orders, and all of them as one
 
-    def __bool__(self) -> bool:
-        return bool(self._of)
-
     def put(self, id_: str, working: Working | None) -> None:
         """An order is this now; None: nothing more of it can be filled."""
         before = self._of.pop(id_, None)

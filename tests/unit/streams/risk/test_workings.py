@@ -35,8 +35,8 @@ def test_together_they_are_at_risk_as_one_by_one(
         one_by_one.pop(id_, None)
         if working is not None:
             one_by_one[id_] = working
-    assert bool(together) == bool(one_by_one)
     told = together.told()
+    assert bool(told) == bool(one_by_one)
     assert len({(w.side, w.ceiling, w.slip, w.stop, w.limited) for w in told}) == len(told) <= len(one_by_one)
     _same(exposure(held, told, PRICE, adverse), exposure(held, one_by_one.values(), PRICE, adverse))
     instead = {id_: w for id_, w in one_by_one.items() if id_ != changed} | ({changed: to} if to else {})

@@ -111,6 +111,7 @@ class Agent:
             self._printing.pump()
         self._state.save()
         self._beat.pump(self._phases())
+        self._minder.beat_us = self._beat.made_us
         self._outbox.pump()
         self._to.poll(ROUND_S if self._ends else 0)
 

@@ -23,6 +23,7 @@ class Beat:
         self._statistics, self._key, self._lease, self._to = statistics, node.encode(), lease, to
         self._due = 0.0
         self._waiting = False
+        self.made_us = 0  # when the last one was made
         self._acknowledged = 0.0  # monotonic time of the last acknowledgement; 0 before the first
 
     @property
@@ -36,7 +37,8 @@ class Beat:
         if self._waiting or now < self._due:
             return
         self._due = now + INTERVAL_S
-        record = encode(self._statistics.heartbeat(tasks))
+        made = self._statistics.heartbeat(tasks)
+        record, self.made_us = encode(made), made.at_us
         with contextlib.suppress(BufferError, KafkaException):
             self._to.produce(HEARTBEATS.name, record, self._key, on_delivery=self._told)
             self._waiting = True

@@ -31,6 +31,7 @@ class Minder:
         self._state, self._node = state, node
         self._keeping, self._packages = keeping, packages
         self._left = left
+        self.beat_us = 0  # when the last heartbeat was made
         self._stop_again: dict[str, float] = {}  # by launch: when to ask its keeper again
 
     @property
@@ -71,8 +72,9 @@ class Minder:
         self.say(name, said, at_us)
 
     def say(self, name: str, said: Iterable[Said], at_us: int = 0) -> None:
-        """Something happened, now or when it says."""
-        at = at_us or now_us()
+        """Something happened, now or when it says; but not before a heartbeat that did not know of it, for whoever
+        reads both believes the later one."""
+        at = max(at_us or now_us(), self.beat_us)
         self._state.changed = True
         self._state.tell(
             AlgoEvent(uuid4().hex, self._node, name, s.kind, at, s.command, s.pid, s.exit_code, s.reason, s.restarts)

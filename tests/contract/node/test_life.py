@@ -159,6 +159,22 @@ def test_an_agent_that_is_told_to_stop_starts_nothing_while_it_waits_for_the_las
     assert computer.wait(slow, "started", 2)
 
 
+def test_no_heartbeat_contradicts_what_was_told_of_the_time_before_it(computer: Computer) -> None:
+    runs = [computer.run(f"leaves{n}", SLOW.replace("sleep(3)", f"sleep({0.25 + n / 20})")) for n in range(8)]
+    for task, start in runs:
+        computer.fate(start, "done")
+        until("it leaves slowly", lambda task=task: "ready" in texts(computer, task))
+    stops = [computer.tell("stop", task) for task, _ in runs]
+    for stop in stops:
+        computer.fate(stop, "done")
+    assert computer.beat(lambda b: all(b.tasks[task.task] == "stopped" for task, _ in runs))
+    for task, _ in runs:
+        (started,), (stopped,) = computer.events(task, "started"), computer.events(task, "stopped")
+        beats = [(b.at_us, b.tasks[task.task]) for b in computer.beats_heard.records if task.task in b.tasks]
+        assert {said for at_us, said in beats if at_us > stopped.at_us} == {"stopped"}
+        assert "starting" not in {said for at_us, said in beats if at_us > started.at_us}
+
+
 def test_what_a_killed_keeper_left_is_ended_and_the_algo_starts_again(computer: Computer) -> None:
     task, _ = computer.run("orphan", "import os, time\nif os.fork() == 0: os.setsid()\ntime.sleep(600)")
     computer.wait(task, "started")

@@ -33,17 +33,22 @@ def come_first() -> None:
         os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
-def start(spec: dict[str, Any], out: int, err: int) -> int:
-    """Starts ``spec["argv"]`` with its output on two descriptors; the process id.
+def start(spec: dict[str, Any], out: int, err: int) -> tuple[int, int]:
+    """Starts ``spec["argv"]`` with its output on two descriptors; the process id, and a descriptor.
 
-    The process exits with ``CANNOT_START`` and one line on standard error when it cannot become the algo's.
+    The process waits for a byte there, so that it does nothing that its keeper does not watch; without one it exits.
+    It exits with ``CANNOT_START`` and one line on standard error when it cannot become the algo's.
     """
     keeper = os.getpid()
+    gate, opens = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid:
-        return pid
+        os.close(gate)
+        return pid, opens
     try:
-        _become(spec, keeper, out, err)
+        os.close(opens)
+        if os.read(gate, 1):
+            _become(spec, keeper, out, err)
     except BaseException as error:  # noqa: BLE001 - whatever it is, this copy of the keeper must not go on
         with contextlib.suppress(OSError):
             os.write(err, f"it cannot be started: {error}\n".encode())

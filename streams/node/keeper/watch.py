@@ -21,6 +21,7 @@ LOOK_S = 0.25  # how often the tree is looked at
 QUICK_LOOK_S = 0.05  # while it is near its share of the processor
 GLANCE_S = 0.05  # how often it is asked whether the computer has many new threads
 MANY = 24  # so many
+FAST = 8  # processes more than at the last look: it may be a fork bomb. It cannot grow so for long
 CHUNK = 65536
 READ_PER_GLANCE = 200 << 10  # an algo that prints more than this between two glances has to wait
 
@@ -57,6 +58,7 @@ class Keeper:
         self._over = False  # nothing is waited for any more
         self._lease = Lease(spec["lease"], spec["lease_s"]) if spec["lease"] else None
         self._share = Share(spec["cpu"])
+        self._processes = 0  # at the last look
 
     def run(self) -> None:
         """Until no descendant is left; ``status.json`` then says how it ended."""
@@ -82,7 +84,7 @@ class Keeper:
     def _start(self) -> None:
         out, out_of = os.pipe2(os.O_CLOEXEC)
         err, err_of = os.pipe2(os.O_CLOEXEC)
-        pid = child.start(self._spec, out_of, err_of)
+        pid, gate = child.start(self._spec, out_of, err_of)
         os.close(out_of)
         os.close(err_of)
         for fd, source in ((out, "out"), (err, "err")):
@@ -91,6 +93,9 @@ class Keeper:
         self._reaper = tree.Reaper(pid)
         self._tell(pid=pid)
         self._log.say(f"started, process {pid}", now_us())
+        with contextlib.suppress(BrokenPipeError):  # somebody has killed it already
+            os.write(gate, b"!")  # only now: a busy disk may have taken seconds for what was written
+        os.close(gate)
 
     def _watch(self, poll: select.poll, wake: int) -> None:
         """Until the first process has ended, by itself or ended."""
@@ -133,6 +138,7 @@ class Keeper:
     def _look(self, now: float) -> float:
         """Looks at the tree; how long until the next look."""
         seen = self._tree.scan()
+        grown, self._processes = len(seen) - self._processes, len(seen)
         spec = self._spec
         if self._kill_at:
             tree.send(seen, signal.SIGCONT)
@@ -140,7 +146,7 @@ class Keeper:
             return QUICK_LOOK_S
         if len(seen) > spec["processes"]:
             self._kill("processes", f"it had {len(seen)} processes; {spec['processes']} are allowed")
-        elif self._is_too_large(seen):
+        elif grown < FAST and self._is_too_large(seen):
             self._kill("memory", f"it used more than its {spec['memory_mb']} MB of memory")
         elif self._lease is not None and self._lease.is_out(now):
             out_s = spec["lease_s"]
@@ -153,7 +159,8 @@ class Keeper:
         """Pages that processes share are counted once, which takes longer: only done when it seems too much.
 
         To read them waits for a process that is forking, which may wait for the processor: a fork bomb would outrun
-        its keeper meanwhile, so it ends where the computer has many new threads, and the tree is counted again first.
+        its keeper meanwhile. So a tree that grows fast is only counted, and this ends where the computer has many new
+        threads, so that the tree is counted again first.
         """
         allowed: int = self._spec["memory_mb"] << 20
         if sum(one.memory for one in seen) <= allowed:

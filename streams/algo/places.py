@@ -7,8 +7,9 @@ partition that its first instrument has in topic ``subscriptions``. The member r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from confluent_kafka import OFFSET_END, Consumer, Message, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from infra import kafka
 from infra.settings import Settings
@@ -18,7 +19,6 @@ from schemas.topics import TICKS
 from streams.algo.reader import LogError
 
 SESSION_S = 10.0
-MOVED = "moved-to"  # a tombstone with this header: the subscription lives on in another partition
 
 
 class Membership:
@@ -79,30 +79,53 @@ class Membership:
 
 
 class Partitions:
-    """The partition of ``ticks`` that each of the run's instruments has: a fold of ``subscriptions``."""
+    """The partition of ``ticks`` that each of the run's instruments has: a fold of ``subscriptions``.
+
+    Each slot (a partition of that topic) is read in its order, the slots in any: an instrument that was moved, or that
+    was removed and added again, has records in several. It is subscribed while any slot has it; the newest counts.
+    All of a run's tasks come to the same, or two would have an instrument, or none.
+    """
 
     def __init__(self, instruments: Iterable[str]) -> None:
-        self._wanted = set(instruments)
-        self.dropped: set[str] = set()  # those that are not subscribed any more
-        self._held: dict[str, tuple[int, int]] = {}  # instrument -> its slot, its partition of ticks
+        self._slots: dict[str, dict[int, Held]] = {name: {} for name in instruments}
+        self._last: dict[str, Held] = {}  # the newest of each instrument, whether it still counts or not
 
-    def take(self, message: Message) -> bool:
-        """Takes in a record; True when it changed something."""
-        name, value = (message.key() or b"").decode(errors="replace"), message.value()
-        if name not in self._wanted:
+    def take(self, slot: int, key: bytes | None, value: bytes | None, at_ms: int) -> bool:
+        """Takes in a record that Kafka dates ``at_ms``; True when it changed something."""
+        name = (key or b"").decode(errors="replace")
+        if (slots := self._slots.get(name)) is None:
             return False
-        before = self.of(name), name in self.dropped
+        before = self.of(name), bool(slots)
         if value is None:
-            if MOVED not in dict(message.headers() or ()) and self._held.get(name, (-1, 0))[0] == message.partition():
-                self.dropped.add(name)
-        else:
-            try:
-                self._held[name] = int(message.partition() or 0), decode(Subscription, value).partition
-                self.dropped.discard(name)
-            except UndecodableError:
-                return False  # the feed puts it aside
-        return before != (self.of(name), name in self.dropped)
+            slots.pop(slot, None)
+        elif (held := _held(slot, value, at_ms)) is not None:
+            slots[slot] = held
+            self._last[name] = max(held, self._last.get(name, held))
+        return before != (self.of(name), bool(slots))
+
+    @property
+    def dropped(self) -> set[str]:
+        """Instruments that are not subscribed any more."""
+        return {name for name in self._last if not self._slots[name]}
 
     def of(self, instrument: str) -> int:
         """The partition of an instrument, or the last that it had; -1 when it was never subscribed."""
-        return self._held.get(instrument, (0, -1))[1]
+        held = max(self._slots[instrument].values(), default=self._last.get(instrument))
+        return held.partition if held else -1
+
+
+class Held(NamedTuple):
+    """What a slot says of an instrument. Ordered by its time."""
+
+    at_ms: int
+    slot: int
+    partition: int
+
+
+def _held(slot: int, value: bytes, at_ms: int) -> Held | None:
+    """None for what the feed mends or puts aside: a record that was written by hand."""
+    try:
+        partition = decode(Subscription, value).partition
+    except UndecodableError:
+        return None
+    return Held(at_ms, slot, partition) if partition >= 0 else None

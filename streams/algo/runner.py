@@ -86,7 +86,8 @@ class Runner:
         if source in self._followed:
             self._followed[source] = offset + 1
         if message.topic() == SUBSCRIPTIONS.name:
-            self._changed |= self._partitions.take(message)
+            slot, at_ms = int(message.partition() or 0), int(message.timestamp()[1])
+            self._changed |= self._partitions.take(slot, message.key(), message.value(), at_ms)
         event = self._incoming.event(message)
         if event is not None:
             return self._engine.feed(event)

@@ -20,6 +20,7 @@ from infra.settings import Settings, settings
 from tests.command_line import forget, portfolio_command
 
 START_WITHIN_S = 240
+WAITS = ("tests/contract/node/", "tests/contract/fleet/")  # for leases, beats and restarts, with little work between
 QUICK_JAVA = "-XX:TieredStopAtLevel=1"  # half the work at the start; what runs so briefly needs no better code
 
 
@@ -50,11 +51,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Side by side (``portfolio test``) the journeys share one worker and one platform; elsewhere a file stays whole,
-    so that its processes are started once."""
+    so that its processes are started once. The last of three workers has what mostly waits, and no more: two workers
+    keep two processors busy, and what is timed would suffer from a third."""
 
     class Groups(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return "journeys" if room_of(nodeid) == "journeys" else nodeid.partition("::")[0]
+
+        def _assign_work_unit(self, node: Any) -> None:
+            is_third = node.gateway.id == "gw2"
+            suits = next((scope for scope in self.workqueue if scope.startswith(WAITS) == is_third), None)
+            if suits is None and is_third:
+                node.shutdown()
+                return
+            if suits is not None:
+                self.workqueue.move_to_end(suits, last=False)
+            super()._assign_work_unit(node)
 
     return Groups(config, log)
 

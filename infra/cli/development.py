@@ -23,7 +23,7 @@ CHECKS = {
 }
 # Most of the suite waits for leases, beats and sessions to run out, so groups of tests (tests/conftest.py) run side by
 # side, each worker with servers of its own.
-ALL_AT_ONCE = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "--durations", "20")
+ALL_AT_ONCE = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder", "--durations", "20")
 COMPILE = [
     *("--quiet", "--allow-unsafe", "--generate-hashes", "--strip-extras"),
     *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links", "--no-emit-options"),

@@ -21,6 +21,7 @@ from tests.command_line import forget, portfolio_command
 
 START_WITHIN_S = 240
 WAITS = ("tests/contract/node/", "tests/contract/fleet/")  # for leases, beats and restarts, with little work between
+THIRD = "gw2"  # the worker that has these, and no others
 QUICK_JAVA = "-XX:TieredStopAtLevel=1"  # half the work at the start; what runs so briefly needs no better code
 
 
@@ -59,7 +60,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
             return "journeys" if room_of(nodeid) == "journeys" else nodeid.partition("::")[0]
 
         def _assign_work_unit(self, node: Any) -> None:
-            is_third = node.gateway.id == "gw2"
+            is_third = node.gateway.id == THIRD
             suits = next((scope for scope in self.workqueue if scope.startswith(WAITS) == is_third), None)
             if suits is None and is_third:
                 node.shutdown()
@@ -112,6 +113,8 @@ def servers_of(home: Path, only: str) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Real Kafka, Cassandra and PostgreSQL for all tests of this process that ask for them."""
-    with servers_of(tmp_path_factory.mktemp("home"), "kafka,cassandra,postgres") as made:
+    """Real Kafka, Cassandra and PostgreSQL for all tests of this process that ask for them; what ``WAITS`` needs no
+    Cassandra."""
+    needed = "kafka,postgres" if os.environ.get("PYTEST_XDIST_WORKER") == THIRD else "kafka,cassandra,postgres"
+    with servers_of(tmp_path_factory.mktemp("home"), needed) as made:
         yield made

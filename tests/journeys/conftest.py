@@ -81,7 +81,7 @@ class Platform:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """``./portfolio up --detach`` in a fresh home; everything is stopped and wiped at the end.
 

@@ -45,7 +45,7 @@ def answers(client: httpx.Client) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stocks(servers: Settings) -> list[str]:
     """Instruments that only these tests use."""
     made = [stock(name, 4_000_000 + 256 * n) for n, name in enumerate(STOCKS)]
@@ -54,7 +54,7 @@ def stocks(servers: Settings) -> list[str]:
     return STOCKS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def console(servers: Settings, stocks: list[str]) -> Iterator[httpx.Client]:
     """A client of a running console."""
     process = subprocess.Popen([sys.executable, "-m", "streams.console"], cwd=CHECKOUT, env=os.environ.copy())

@@ -78,7 +78,7 @@ class Simulator:
         return connect(f"{self.ws}?{query}", compression=None, max_queue=None, open_timeout=10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """``python -m producers.simulator`` with a home and ports of its own."""
     yield from run(tmp_path_factory.mktemp("simulator"))
@@ -128,7 +128,7 @@ class Process:
         assert self._process.wait(20) == 0, self._log.read_text()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _session(simulator: Simulator) -> list[KiteConnect]:
     return [simulator.log_in()]
 

@@ -1,0 +1,1 @@
+"""The console's REST interface on real servers."""

@@ -1,0 +1,1 @@
+"""The simulator as the official client and raw sockets find it."""

@@ -1,0 +1,1 @@
+"""What a person lives through on a whole platform, which ends with the last of these tests."""

@@ -43,8 +43,9 @@ def run(quick: bool) -> list[Line]:
         prices = _prices(chosen)
         way = Way(chosen)
         _until_trading(way, prices)
+        way.send(_intents(prices, 200), 20.0)  # processes that have just started are slower than they will ever be
         lines += _shown("order_10", way.send(_intents(prices, slow), 10.0))
-        way.send(_intents(prices, 200), 200.0)  # a worker that has just started is slower than it will ever be again
+        way.send(_intents(prices, 200), 200.0)
         lines += _shown("order_1000", way.send(_intents(prices, many), 1000.0))
         way.close()
     with home("kafka", "postgres", "simulator", "feed", "risk", **FAST) as chosen:

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from infra.cli.amounts import Amounts
+
 app = typer.Typer(no_args_is_help=True)
 order_app = typer.Typer(
     name="order",
@@ -94,7 +96,7 @@ def explain(order: Id, as_json: AsJson = False) -> None:
     _show(f"/explain/{_quoted(order)}", {}, as_json, lambda screen: screen.explanation_screen)
 
 
-@order_app.command()
+@order_app.command(cls=Amounts)
 def buy(
     instrument: Name,
     quantity: Quantity,
@@ -115,7 +117,7 @@ def buy(
     _place("buy", instrument, quantity, price, trigger, product, validity, protection, account, reason, wait, as_json)
 
 
-@order_app.command()
+@order_app.command(cls=Amounts)
 def sell(
     instrument: Name,
     quantity: Quantity,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from infra.cli.amounts import Amounts
+
 if TYPE_CHECKING:
     from schemas.risk import TradingState
 
@@ -69,7 +71,7 @@ def show(
     _show("/risk", query, as_json, "risk_screen")
 
 
-@app.command("set")
+@app.command("set", cls=Amounts)
 def set_(
     scope: Scope,
     limit: LimitName,

@@ -171,8 +171,9 @@ def signals(settings: Settings, run: str) -> list[Signal]:
 
 
 def intents(settings: Settings, run: str) -> list[OrderIntent]:
-    """The order intents of a run."""
-    return [intent for _, intent in read(settings, ORDER_INTENTS, OrderIntent) if intent.run == run]
+    """The order intents of a run; what was said again after a kill is the same one."""
+    found = (intent for _, intent in read(settings, ORDER_INTENTS, OrderIntent) if intent.run == run)
+    return list({intent.id: intent for intent in found}.values())
 
 
 def batches(settings: Settings, name: str) -> list[tuple[str, int, TickBatch]]:

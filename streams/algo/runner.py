@@ -147,7 +147,8 @@ class Runner:
             places = [self._partitions.of(name) for name in group]
             if min(places) >= 0 and places[0] in self._members.owned:
                 wanted[unit_name(group)] = tuple(f"{TICKS.name}/{place}" for place in places)
-        away = {n for n in self._instruments if self._partitions.of(n) < 0 or n in self._partitions.dropped}
+        dropped = self._partitions.dropped
+        away = {n for n in self._instruments if self._partitions.of(n) < 0 or n in dropped}
         for name in sorted(away - self._told):
             self._output.say(f"{name} is not subscribed at the feed, it is waited for: `./portfolio feed add {name}`")
         for name in sorted(self._told - away):

@@ -58,9 +58,9 @@ class Agent:
         away_s = time.time() - lease.stat().st_mtime if lease.exists() else float("inf")
         keeping, packages = Keeping(folder / "tasks", lease, ours, runner), Packages(folder / "packages", ours)
         self._printing = Printing(self._state, identity.name, keeping, packages, self._to)
-        self._minder = Minder(self._state, identity.name, keeping, packages, self._printing.let_go)
-        self._outbox = Outbox(self._state, self._to)
         self._beat = Beat(Statistics(identity, folder), identity.name, lease, self._to)
+        self._minder = Minder(self._state, identity.name, keeping, packages, self._beat, self._printing.let_go)
+        self._outbox = Outbox(self._state, self._to)
         self._look_at = 0.0
         self._ends = False
         self._round_at = time.monotonic()
@@ -111,7 +111,6 @@ class Agent:
             self._printing.pump()
         self._state.save()
         self._beat.pump(self._phases())
-        self._minder.beat_us = self._beat.made_us
         self._outbox.pump()
         self._to.poll(ROUND_S if self._ends else 0)
 

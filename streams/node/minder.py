@@ -12,6 +12,7 @@ from uuid import uuid4
 from infra.errors import UserError
 from schemas.fleet import AlgoEvent
 from streams.node import keeping, tasks
+from streams.node.beat import Beat
 from streams.node.keeping import Keeping
 from streams.node.packages import Packages
 from streams.node.state import State
@@ -26,12 +27,11 @@ class Minder:
     """The tasks of ``state``; ``left`` is called with the name of each that is no more."""
 
     def __init__(
-        self, state: State, node: str, keeping: Keeping, packages: Packages, left: Callable[[str], None]
+        self, state: State, node: str, keeping: Keeping, packages: Packages, beat: Beat, left: Callable[[str], None]
     ) -> None:
         self._state, self._node = state, node
         self._keeping, self._packages = keeping, packages
-        self._left = left
-        self.beat_us = 0  # when the last heartbeat was made
+        self._beat, self._left = beat, left
         self._stop_again: dict[str, float] = {}  # by launch: when to ask its keeper again
 
     @property
@@ -74,7 +74,7 @@ class Minder:
     def say(self, name: str, said: Iterable[Said], at_us: int = 0) -> None:
         """Something happened, now or when it says; but not before a heartbeat that did not know of it, for whoever
         reads both believes the later one."""
-        at = max(at_us or now_us(), self.beat_us)
+        at = max(at_us or now_us(), self._beat.made_us)
         self._state.changed = True
         self._state.tell(
             AlgoEvent(uuid4().hex, self._node, name, s.kind, at, s.command, s.pid, s.exit_code, s.reason, s.restarts)

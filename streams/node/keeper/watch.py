@@ -168,11 +168,9 @@ class Keeper:
         own, threads = 0, tree.all_threads()
         for one in seen:
             own += tree.own_memory(one.pid) or one.memory
-            if own > allowed:
-                return True
-            if tree.all_threads() > threads + MANY:
-                return False
-        return False
+            if own > allowed or tree.all_threads() > threads + MANY:
+                break
+        return own > allowed
 
     def _kill(self, cause: str, detail: str) -> None:
         self._status |= {"cause": cause, "detail": detail}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -88,7 +87,7 @@ def test_what_was_written_by_hand_waits_for_the_feed_to_mend_it(bad: bytes) -> N
 
 def test_changes_are_told_and_others_instruments_ignored() -> None:
     found = Partitions([NAME])
-    take: Callable[..., bool] = found.take
+    take = found.take
     assert not take(*record(1, 0, 3, "NSE:INFY"))
     assert take(*record(2, 0, 3))
     assert not take(*record(3, 0, 3))

@@ -24,6 +24,7 @@ MANY = 24  # so many
 FAST = 8  # processes more than at the last look: it may be a fork bomb. It cannot grow so for long
 CHUNK = 65536
 READ_PER_GLANCE = 200 << 10  # an algo that prints more than this between two glances has to wait
+GATHER_S = 0.005  # after something was printed: a pipe holds what comes meanwhile, and one waking serves for all of it
 
 
 def now_us() -> int:
@@ -112,6 +113,7 @@ class Keeper:
             elif budget <= 0:
                 time.sleep(glance_at - now)
                 continue
+            before = budget
             for fd, _ in poll.poll(max(1.0, (glance_at - since_boot_s()) * 1000)):
                 if fd == wake:
                     with contextlib.suppress(BlockingIOError):
@@ -122,6 +124,8 @@ class Keeper:
                     budget -= got
             if self._stop_asked and not self._kill_at:
                 self._terminate("stopped", "")
+            if budget < before:  # to be woken by each line, ahead of who prints it, would cost far more than the lines
+                time.sleep(GATHER_S)
 
     def _drain(self, fd: int, most: int) -> int | None:
         """Takes what was printed to the log; how many bytes, or None at the end."""

@@ -7,7 +7,6 @@ partition that its first instrument has in topic ``subscriptions``. The member r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
@@ -17,6 +16,7 @@ from schemas.codec import UndecodableError, decode
 from schemas.market import Subscription
 from schemas.topics import TICKS
 from streams.algo.reader import LogError
+from streams.prices.subscribed import Place, Subscribed
 
 SESSION_S = 10.0
 
@@ -79,53 +79,39 @@ class Membership:
 
 
 class Partitions:
-    """The partition of ``ticks`` that each of the run's instruments has: a fold of ``subscriptions``.
+    """The partition of ``ticks`` that each of the run's instruments has, and the last that one had that is gone.
 
-    Each slot (a partition of that topic) is read in its order, the slots in any: an instrument that was moved, or that
-    was removed and added again, has records in several. It is subscribed while any slot has it; the newest counts.
     All of a run's tasks come to the same, or two would have an instrument, or none.
     """
 
     def __init__(self, instruments: Iterable[str]) -> None:
-        self._slots: dict[str, dict[int, Held]] = {name: {} for name in instruments}
-        self._last: dict[str, Held] = {}  # the newest of each instrument, whether it still counts or not
+        self._names = frozenset(instruments)
+        self._subscribed = Subscribed()
+        self._last: dict[str, Place] = {}  # the newest of each instrument, whether it still counts or not
 
     def take(self, slot: int, key: bytes | None, value: bytes | None, at_ms: int) -> bool:
-        """Takes in a record that Kafka dates ``at_ms``; True when it changed something."""
+        """Takes in a record of ``subscriptions`` that Kafka dates ``at_ms``; True when it changed something."""
         name = (key or b"").decode(errors="replace")
-        if (slots := self._slots.get(name)) is None:
+        if name not in self._names:
             return False
-        before = self.of(name), bool(slots)
-        if value is None:
-            slots.pop(slot, None)
-        elif (held := _held(slot, value, at_ms)) is not None:
-            slots[slot] = held
-            self._last[name] = max(held, self._last.get(name, held))
-        return before != (self.of(name), bool(slots))
+        try:
+            record = decode(Subscription, value) if value is not None else None
+        except UndecodableError:
+            return False  # its reader puts it aside
+        if record is not None and record.partition < 0:
+            return False  # somebody wrote it by hand, and the feed will give it a partition
+        before = self.of(name), name in self._subscribed
+        self._subscribed.put(name, slot, record, at_ms)
+        if place := self._subscribed.current(name):
+            self._last[name] = max(place, self._last.get(name, place), key=lambda at: at[:2])
+        return before != (self.of(name), name in self._subscribed)
 
     @property
     def dropped(self) -> set[str]:
         """Instruments that are not subscribed any more."""
-        return {name for name in self._last if not self._slots[name]}
+        return {name for name in self._last if name not in self._subscribed}
 
     def of(self, instrument: str) -> int:
         """The partition of an instrument, or the last that it had; -1 when it was never subscribed."""
-        held = max(self._slots[instrument].values(), default=self._last.get(instrument))
-        return held.partition if held else -1
-
-
-class Held(NamedTuple):
-    """What a slot says of an instrument. Ordered by its time."""
-
-    at_ms: int
-    slot: int
-    partition: int
-
-
-def _held(slot: int, value: bytes, at_ms: int) -> Held | None:
-    """None for what the feed mends or puts aside: a record that was written by hand."""
-    try:
-        partition = decode(Subscription, value).partition
-    except UndecodableError:
-        return None
-    return Held(at_ms, slot, partition) if partition >= 0 else None
+        place = self._subscribed.current(instrument) or self._last.get(instrument)
+        return place.record.partition if place else -1

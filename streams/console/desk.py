@@ -57,7 +57,7 @@ class FeedDesk:
     def ensure(self, instruments: Sequence[str]) -> list[str]:
         """Subscribes those that are not; the others keep their mode. Returns the new ones; raises as ``add``."""
         with self._follower.lock:
-            missing = [name for name in instruments if name not in self._state.places]
+            missing = [name for name in instruments if name not in self._state.subscribed]
         return self.add(missing, "full").added if missing else []
 
     def remove(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -68,7 +68,7 @@ class FeedDesk:
         with self._one:
             with self._follower.lock:
                 meant = list(dict.fromkeys(self._meant(name) for name in names))
-                present = [name for name in meant if name in self._state.places]
+                present = [name for name in meant if name in self._state.subscribed]
             absent = [name for name in meant if name not in present]
             if not present:
                 verb = "is" if len(absent) == 1 else "are"
@@ -102,9 +102,9 @@ class FeedDesk:
     def _meant(self, text: str) -> str:
         """What is subscribed may have left the list of instruments: its full name still removes it."""
         name = text.strip().upper()
-        if name in self._state.places:
+        if name in self._state.subscribed:
             return name
-        subscribed = [place for place in self._state.places if place.rpartition(":")[2] == name]
+        subscribed = [place for place in self._state.subscribed if place.rpartition(":")[2] == name]
         return subscribed[0] if len(subscribed) == 1 else self._state.book.find(text).instrument
 
     def _write_slots(self, writes: Sequence[Write]) -> None:

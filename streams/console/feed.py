@@ -8,6 +8,7 @@ from schemas.codec import UndecodableError, decode
 from schemas.market import FeedPool, FeedStatus, Instrument, Subscription
 from schemas.topics import FEED_POOLS, FEED_STATUS, INSTRUMENTS, SUBSCRIPTIONS
 from streams.prices.instruments import InstrumentBook
+from streams.prices.subscribed import Subscribed
 
 LOST_AFTER_S = 5.0  # owners speak about once a second
 FORGOTTEN_AFTER_S = 3600.0
@@ -39,12 +40,10 @@ class Worker:
 
 @dataclass
 class FeedState:
-    """The fold. An instrument that is being moved lies in two slots for a moment; the later record counts."""
+    """The fold."""
 
     book: InstrumentBook = field(default_factory=InstrumentBook)
-    places: dict[str, dict[int, Subscription]] = field(
-        default_factory=dict
-    )  # instrument -> slot -> record, oldest first
+    subscribed: Subscribed = field(default_factory=Subscribed)
     heard: dict[int, Heard] = field(default_factory=dict)  # by slot
     pools: dict[str, int] = field(default_factory=dict)
     bad_records: int = 0
@@ -61,7 +60,7 @@ class FeedState:
         if topic == INSTRUMENTS.name:
             self.book.put(name, decode(Instrument, value) if value else None)
         elif topic == SUBSCRIPTIONS.name:
-            self._place(name, partition, decode(Subscription, value) if value else None)
+            self.subscribed.put(name, partition, decode(Subscription, value) if value else None, int(at_s * 1000))
         elif topic == FEED_STATUS.name:
             if value:
                 self.heard[partition] = Heard(decode(FeedStatus, value), at_s)
@@ -72,19 +71,6 @@ class FeedState:
                 self.pools[name] = decode(FeedPool, value).workers
             else:
                 self.pools.pop(name, None)
-
-    def _place(self, name: str, slot: int, subscription: Subscription | None) -> None:
-        slots = self.places.setdefault(name, {})
-        slots.pop(slot, None)
-        if subscription is not None:
-            slots[slot] = subscription
-        if not slots:
-            del self.places[name]
-
-    def current(self, name: str) -> tuple[int, Subscription] | None:
-        """The slot and the record that count for an instrument, or None when it is not subscribed."""
-        slots = self.places.get(name)
-        return next(reversed(slots.items())) if slots else None
 
     def wanted(self, pool: str, default: int) -> int:
         """How many workers a pool shall run."""

@@ -30,14 +30,14 @@ def worker_rows(console: Console) -> list[models.WorkerRow]:
 def feed_rows(console: Console, names: Iterable[str] | None = None) -> list[models.FeedRow]:
     """The subscribed instruments (or these of them) with who streams them, by name."""
     with console.follower.lock:
-        chosen = sorted(console.feed.places if names is None else names)
-        placed = [(name, place) for name in chosen if (place := console.feed.current(name))]
-        owners = {slot: console.feed.owner(slot, time.time()) for slot in {place[0] for _, place in placed}}
+        chosen = sorted(console.feed.subscribed if names is None else names)
+        placed = [(name, place) for name in chosen if (place := console.feed.subscribed.current(name))]
+        owners = {slot: console.feed.owner(slot, time.time()) for slot in {place.slot for _, place in placed}}
         book = {name: console.feed.book.by_name.get(name) for name, _ in placed}
     with console.prices.table() as table:
         live = table.of(name for name, _ in placed)
     rows = []
-    for name, (slot, record) in placed:
+    for name, (_, slot, record) in placed:
         seen, known = live.get(name), book[name]
         rows.append(
             models.FeedRow(
@@ -96,7 +96,7 @@ def instruments_view(console: Console, query: models.InstrumentQuery) -> models.
     with console.follower.lock:
         found = console.feed.book.search(query.search, query.exchange, query.kind, query.limit, query.offset)
         rows = [
-            models.InstrumentRow(**dataclasses.asdict(i), subscribed=i.instrument in console.feed.places)
+            models.InstrumentRow(**dataclasses.asdict(i), subscribed=i.instrument in console.feed.subscribed)
             for i in found.page
         ]
     return models.Instruments(total=found.total, limit=query.limit, offset=query.offset, instruments=rows)

@@ -46,7 +46,7 @@ def health_view(console: Console) -> models.Health:
 def _feed_health(console: Console) -> models.FeedHealth:
     workers = worker_rows(console)
     with console.follower.lock:
-        wanted, subscribed = console.wanted_workers(), len(console.feed.places)
+        wanted, subscribed = console.wanted_workers(), len(console.feed.subscribed)
     streaming = sum(worker.state == "streaming" for worker in workers)
     if not subscribed:
         return models.FeedHealth(

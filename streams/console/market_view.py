@@ -52,7 +52,7 @@ def market_view(console: Console, query: models.MarketQuery) -> models.Market:
     """GET /api/market."""
     now = console.clock.now_us()
     with console.follower.lock:
-        wanted, subscribed = console.wanted_workers(), list(console.feed.places)
+        wanted, subscribed = console.wanted_workers(), list(console.feed.subscribed)
     with console.prices.table() as table:
         live, totals = list(table.of(subscribed).values()), table.totals()
     live.sort(key=_ORDERS[query.sort])

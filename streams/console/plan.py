@@ -57,12 +57,11 @@ def plan_add(state: FeedState, wanted: Iterable[Instrument], mode: Mode, layout:
     slots, partitions = _loads(state, layout)
     for instrument in {i.instrument: i for i in wanted}.values():
         name = instrument.instrument
-        if place := state.current(name):
-            slot, record = place
-            if record.mode == mode:
+        if place := state.subscribed.current(name):
+            if place.record.mode == mode:
                 plan.unchanged.append(name)
             else:
-                plan.writes.append(Write(slot, name, replace(record, mode=mode)))
+                plan.writes.append(Write(place.slot, name, replace(place.record, mode=mode)))
                 plan.changed.append(name)
             continue
         slot, partition = _emptiest(slots), _emptiest(partitions)
@@ -71,23 +70,23 @@ def plan_add(state: FeedState, wanted: Iterable[Instrument], mode: Mode, layout:
         record = Subscription(name, instrument.provider, instrument.token, mode, partition)
         plan.writes.append(Write(slot, name, record))
         plan.added.append(name)
-    _check_fits(len(state.places) + len(plan.added), len(plan.added), layout)
+    _check_fits(len(state.subscribed) + len(plan.added), len(plan.added), layout)
     return plan
 
 
 def plan_remove(state: FeedState, names: Sequence[str]) -> list[Write]:
     """A tombstone in every slot in which one of these instruments lies."""
-    return [Write(slot, name, None) for name in dict.fromkeys(names) for slot in state.places.get(name, ())]
+    return [Write(slot, name, None) for name in dict.fromkeys(names) for slot in state.subscribed.slots(name)]
 
 
 def _loads(state: FeedState, layout: Layout) -> tuple[Counter[int], Counter[int]]:
     slots = Counter(dict.fromkeys(range(layout.slots), 0))
     partitions = Counter(dict.fromkeys(range(layout.partitions), 0))
-    for name in state.places:
-        if place := state.current(name):
-            slots[place[0]] += 1
-            if place[1].partition in partitions:
-                partitions[place[1].partition] += 1
+    for name in state.subscribed:
+        if place := state.subscribed.current(name):
+            slots[place.slot] += 1
+            if place.record.partition in partitions:
+                partitions[place.record.partition] += 1
     return slots, partitions
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,11 +16,12 @@ from infra import kafka
 from infra.errors import UserError
 from infra.settings import Settings
 from schemas.codec import UndecodableError, decode, decode_any
-from schemas.market import Instrument
+from schemas.market import Instrument, Subscription
 from schemas.ticks import TickBatch
 from schemas.topics import COMPACTED, INSTRUMENTS, SUBSCRIPTIONS, TICKS, TOPICS, Topic
 from streams.prices.instruments import InstrumentBook
 from streams.prices.lines import plain, record_text, rows_of, tick_json, tick_text
+from streams.prices.subscribed import Subscribed
 
 POLL_S = 0.25
 BATCH = 500
@@ -58,11 +60,12 @@ def instrument_of(text: str, of: Settings) -> str:
 
 def is_subscribed(instrument: str, of: Settings) -> bool:
     """Whether the feed was asked for this instrument."""
-    places: dict[int, bool] = {}
+    subscribed = Subscribed()
     for message in kafka.read_compacted(SUBSCRIPTIONS, of=of):
-        if _key(message) == instrument:
-            places[int(message.partition() or 0)] = bool(message.value())
-    return any(places.values())
+        with contextlib.suppress(UndecodableError):
+            record = decode(Subscription, message.value()) if message.value() else None
+            subscribed.put(_key(message), int(message.partition() or 0), record, message.timestamp()[1])
+    return instrument in subscribed
 
 
 def tail(wanted: Wanted, of: Settings) -> None:

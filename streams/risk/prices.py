@@ -15,12 +15,13 @@ from confluent_kafka import Message
 from infra.clock import Clock
 from infra.settings import Settings
 from schemas.codec import UndecodableError, decode
-from schemas.market import Instrument
+from schemas.market import Instrument, Subscription
 from schemas.topics import INSTRUMENTS, SUBSCRIPTIONS
 from streams.prices.follow import Follower
 from streams.prices.instruments import InstrumentBook
 from streams.prices.live import Last
 from streams.prices.reader import LivePrices
+from streams.prices.subscribed import Subscribed
 from streams.risk.market import Quote
 
 REWIND_S = 300.0  # of ticks, so that quiet instruments have a price at once
@@ -32,7 +33,7 @@ class Prices:
     def __init__(self, last: Callable[[str], Last | None], now_us: Callable[[], int], age_s: float) -> None:
         self._last, self._now_us, self._age_us = last, now_us, int(age_s * 1e6)
         self._instruments = InstrumentBook()
-        self._wanted: dict[str, set[int]] = {}  # instrument -> the partitions of ``subscriptions`` that have it
+        self._subscribed = Subscribed()
 
     def instrument(self, name: str) -> Instrument | None:
         """The instrument that is called exactly so."""
@@ -43,25 +44,21 @@ class Prices:
         last = self._last(name)
         if last is None or last.price <= 0.0:
             return None
-        fresh = bool(self._wanted.get(name)) and self._now_us() - last.clock_us <= self._age_us
+        fresh = name in self._subscribed and self._now_us() - last.clock_us <= self._age_us
         return Quote(last.price, last.receive_us, fresh)
 
     def similar(self, name: str) -> str:
         """Names like this one for a sentence."""
         return self._instruments.similar(name)
 
-    def take(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+    def take(self, topic: str, partition: int, key: bytes | None, value: bytes | None, at_ms: int) -> None:
         """Takes in a record of ``instruments`` or ``subscriptions``; what cannot be read changes nothing."""
         name = (key or b"").decode("utf-8", "replace")
-        if topic == SUBSCRIPTIONS.name:
-            places = self._wanted.setdefault(name, set())
-            if value:
-                places.add(partition)
-            else:
-                places.discard(partition)
-            return
         try:
-            self._instruments.put(name, decode(Instrument, value) if value else None)
+            if topic == SUBSCRIPTIONS.name:
+                self._subscribed.put(name, partition, decode(Subscription, value) if value else None, at_ms)
+            else:
+                self._instruments.put(name, decode(Instrument, value) if value else None)
         except UndecodableError:
             return  # its reader puts it aside
 
@@ -105,4 +102,4 @@ class MarketLog(Prices):
 
     def _take_message(self, message: Message) -> None:
         where = (str(message.topic()), int(message.partition() or 0))
-        self.take(*where, message.key(), message.value())
+        self.take(*where, message.key(), message.value(), message.timestamp()[1])

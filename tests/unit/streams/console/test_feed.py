@@ -26,10 +26,15 @@ def many(count: int, start: int = 0) -> list[Instrument]:
     return [instrument(f"NSE:S{n}") for n in range(start, start + count)]
 
 
-def apply(state: FeedState, writes: list[Write]) -> None:
+def place_of(state: FeedState, name: str = "NSE:INFY") -> tuple[int, Subscription] | None:
+    place = state.subscribed.current(name)
+    return (place.slot, place.record) if place else None
+
+
+def apply(state: FeedState, writes: list[Write], at_s: float = NOW) -> None:
     for write in writes:
         value = encode(write.record) if write.record else None
-        state.take("subscriptions", write.slot, write.instrument.encode(), value, NOW)
+        state.take("subscriptions", write.slot, write.instrument.encode(), value, at_s)
 
 
 def status(slot: int, state: str = "streaming") -> FeedState:
@@ -45,8 +50,8 @@ def put_status(to: FeedState, slot: int, worker: str, state: str, at_s: float, *
 def test_instruments_are_spread_evenly() -> None:
     state, layout = FeedState(), Layout(12, 12, 3, 3)
     apply(state, plan_add(state, many(100), "full", layout).writes)
-    slots = Counter(place[0] for name in state.places if (place := state.current(name)))
-    partitions = Counter(place[1].partition for name in state.places if (place := state.current(name)))
+    places = [place for name in state.subscribed if (place := state.subscribed.current(name))]
+    slots, partitions = Counter(p.slot for p in places), Counter(p.record.partition for p in places)
     assert sorted(slots.values()) == sorted(partitions.values()) == [8] * 8 + [9] * 4
 
 
@@ -60,18 +65,18 @@ def test_plans_keep_every_instrument_in_one_slot(steps: list[tuple[str, int, int
             apply(state, plan_remove(state, names))
             wanted -= set(names)
         else:
-            before = {name: state.current(name) for name in names}
+            before = {name: state.subscribed.current(name) for name in names}
             plan = plan_add(state, some, "ltp" if verb == "mode" else "full", layout)
             apply(state, plan.writes)
             assert sorted(plan.added + plan.changed + plan.unchanged) == sorted(names)
             for name in names:  # where it was, it stays
-                after = state.current(name)
+                after = state.subscribed.current(name)
                 assert after is not None
                 if old := before[name]:
-                    assert (after[0], after[1].partition) == (old[0], old[1].partition)
+                    assert (after.slot, after.record.partition) == (old.slot, old.record.partition)
             wanted |= set(names)
-    assert set(state.places) == wanted
-    assert all(len(slots) == 1 for slots in state.places.values())
+    assert set(state.subscribed) == wanted
+    assert all(len(state.subscribed.slots(name)) == 1 for name in wanted)
 
 
 def test_a_second_time_writes_nothing() -> None:
@@ -110,14 +115,14 @@ def test_capacity_counts_whole_slots(workers: int, capacity: int) -> None:
 def test_a_move_between_slots_is_one_instrument_all_the_time() -> None:
     state = FeedState()
     record = Subscription("NSE:INFY", token=1, partition=3)
-    apply(state, [Write(0, "NSE:INFY", record)])
     apply(state, [Write(1, "NSE:INFY", record)])
-    assert state.current("NSE:INFY") == (1, record)
+    apply(state, [Write(0, "NSE:INFY", record)], NOW + 1)
+    assert place_of(state) == (0, record)
     assert [write.slot for write in plan_remove(state, ["NSE:INFY"])] == [0, 1]
-    apply(state, [Write(0, "NSE:INFY", None)])
-    assert state.current("NSE:INFY") == (1, record)
-    apply(state, [Write(1, "NSE:INFY", None), Write(5, "NSE:INFY", None)])
-    assert state.current("NSE:INFY") is None
+    apply(state, [Write(1, "NSE:INFY", None)], NOW + 2)
+    assert place_of(state) == (0, record)
+    apply(state, [Write(0, "NSE:INFY", None), Write(5, "NSE:INFY", None)], NOW + 3)
+    assert state.subscribed.current("NSE:INFY") is None
 
 
 def test_people_may_write_json_and_garbage_is_counted() -> None:
@@ -126,10 +131,8 @@ def test_people_may_write_json_and_garbage_is_counted() -> None:
     state.take("subscriptions", 2, b"NSE:TCS", b'{"instrument": "NSE:TCS", "mode": "fast"}', NOW)
     for topic in ("subscriptions", "instruments", "feed-status", "feed-pools"):
         state.take(topic, 0, None, b"\xc3\x01garbage", NOW)
-    place = state.current("NSE:INFY")
-    assert place is not None
-    assert (place[0], place[1].partition) == (2, -1)
-    assert (list(state.places), state.bad_records) == (["NSE:INFY"], 5)
+    assert place_of(state) == (2, Subscription("NSE:INFY"))
+    assert (list(state.subscribed), state.bad_records) == (["NSE:INFY"], 5)
 
 
 def test_workers_are_put_together_from_their_slots() -> None:

@@ -31,7 +31,7 @@ def test_a_price_is_fresh_while_its_partition_speaks_and_the_feed_is_asked_for_i
     table.fold(batch_of([Tick("NSE:INFY", OPEN_US, 1500.0), Tick("NSE:ZERO", OPEN_US, 0.0)]), 7)
     assert prices.quote("NSE:ZERO") is None
     assert prices.quote("NSE:INFY") == Quote(1500.0, OPEN_US, fresh=False), "nobody asks the feed for it"
-    prices.take(SUBSCRIPTIONS.name, 2, b"NSE:INFY", encode(Subscription("NSE:INFY")))
+    prices.take(SUBSCRIPTIONS.name, 2, b"NSE:INFY", encode(Subscription("NSE:INFY")), 1)
     assert prices.quote("NSE:INFY") == Quote(1500.0, OPEN_US)
     now.us += 10 * S
     assert prices.quote("NSE:INFY") == Quote(1500.0, OPEN_US)
@@ -39,21 +39,21 @@ def test_a_price_is_fresh_while_its_partition_speaks_and_the_feed_is_asked_for_i
     assert prices.quote("NSE:INFY") == Quote(1500.0, OPEN_US, fresh=False)
     table.fold(batch_of([Tick("NSE:TCS", now.us, 3000.0)]), 7)
     assert prices.quote("NSE:INFY") == Quote(1500.0, OPEN_US), "its partition has spoken: it did not trade"
-    prices.take(SUBSCRIPTIONS.name, 3, b"NSE:INFY", encode(Subscription("NSE:INFY")))  # it moves to another slot
-    prices.take(SUBSCRIPTIONS.name, 2, b"NSE:INFY", None)
+    prices.take(SUBSCRIPTIONS.name, 3, b"NSE:INFY", encode(Subscription("NSE:INFY")), 2)  # it moves to another slot
+    prices.take(SUBSCRIPTIONS.name, 2, b"NSE:INFY", None, 3)
     assert prices.quote("NSE:INFY") == Quote(1500.0, OPEN_US)
-    prices.take(SUBSCRIPTIONS.name, 3, b"NSE:INFY", None)
+    prices.take(SUBSCRIPTIONS.name, 3, b"NSE:INFY", None, 4)
     assert prices.quote("NSE:INFY") == Quote(1500.0, OPEN_US, fresh=False)
 
 
 def test_instruments_are_found_by_their_exact_names() -> None:
     prices = Prices(LiveTable().last, Now(), age_s=10.0)
-    prices.take(INSTRUMENTS.name, 0, b"NSE:INFY", encode(INFY))
-    prices.take(INSTRUMENTS.name, 0, b"NSE:TCS", b"garbage")
+    prices.take(INSTRUMENTS.name, 0, b"NSE:INFY", encode(INFY), 5)
+    prices.take(INSTRUMENTS.name, 0, b"NSE:TCS", b"garbage", 6)
     assert prices.instrument("NSE:INFY") == INFY
     assert prices.instrument("nse:infy") is None
     assert prices.instrument("NSE:TCS") is None
     assert prices.similar("NSE:INFI") == "NSE:INFY"
     assert prices.similar("NSE:XYZ") == ""
-    prices.take(INSTRUMENTS.name, 0, b"NSE:INFY", None)
+    prices.take(INSTRUMENTS.name, 0, b"NSE:INFY", None, 7)
     assert prices.instrument("NSE:INFY") is None

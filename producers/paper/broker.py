@@ -118,7 +118,8 @@ class PaperBroker:
             exchange.tick_sizes |= {each.instrument: each.tick_size for each in instruments if each.tick_size > 0}
             for batch in batches:
                 self._tell(exchange.ticks(batch))
-            self._tell(exchange.time(self._clock.now_us()))
+            if reader.caught_up:  # before, an order would arrive at a market of which nothing is known yet
+                self._tell(exchange.time(self._clock.now_us()))
 
 
 def restore(of: Settings, clock: Clock) -> Exchange:

@@ -22,14 +22,22 @@ class TickReader:
 
     def __init__(self, of: Settings) -> None:
         self.bad_records = 0
-        self._consumer = kafka.consumer("paper-ticks", of, {"fetch.wait.max.ms": 20, "auto.offset.reset": "latest"})
+        more = {"fetch.wait.max.ms": 20, "auto.offset.reset": "latest", "enable.partition.eof": True}
+        self._consumer = kafka.consumer("paper-ticks", of, more)
         there = self._consumer.list_topics(TICKS.name, timeout=10).topics[TICKS.name]
         if there.error is not None:
             raise KafkaException(there.error)
         since_ms = int((time.time() - REWIND_S) * 1000)
         wanted = [TopicPartition(TICKS.name, partition, since_ms) for partition in there.partitions]
         places = self._consumer.offsets_for_times(wanted, timeout=10)
-        self._consumer.assign([*places, TopicPartition(INSTRUMENTS.name, 0, OFFSET_BEGINNING)])
+        places.append(TopicPartition(INSTRUMENTS.name, 0, OFFSET_BEGINNING))
+        self._behind = {(place.topic, place.partition) for place in places}
+        self._consumer.assign(places)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that was there at the start has been read."""
+        return not self._behind
 
     def read(self, wait_s: float) -> tuple[list[TickBatch], list[Instrument]]:
         """What has come, after waiting at most so long. KafkaException when the topics cannot be read."""
@@ -37,7 +45,9 @@ class TickReader:
         instruments: list[Instrument] = []
         for message in self._consumer.consume(MOST, wait_s):
             if error := message.error():
-                if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART):
+                if error.code() == KafkaError._PARTITION_EOF:
+                    self._behind.discard((message.topic(), message.partition()))
+                elif error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART):
                     raise KafkaException(error)
                 continue  # Kafka is away: the client goes on when it is back
             value = message.value()

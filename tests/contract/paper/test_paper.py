@@ -100,10 +100,10 @@ def is_status(**wanted: str) -> bool:
 
 def test_filled_from_ticks_killed_and_filled_once(servers: Settings) -> None:
     tick(100.0)
+    market, rests = wish("m"), wish("r", kind="limit", price=99.0)
+    stop = wish("s", kind="stop", side="sell", trigger=90.0)
+    approve(servers, [market, rests, stop])  # they are placed in the instant in which the account is there
     with running(servers) as first:
-        market, rests = wish("m"), wish("r", kind="limit", price=99.0)
-        stop = wish("s", kind="stop", side="sell", trigger=90.0)
-        approve(servers, [market, rests, stop])
         until("they are in the book", lambda: is_status(m="complete", r="open", s="trigger-pending"))
         assert states()["m"].average_price == 100.05
         first.kill()

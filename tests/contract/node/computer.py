@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -118,7 +119,8 @@ class Computer:
             self.process.wait(10)
         ours = [p for p in psutil.process_iter() if _is_in(p, self.home)]
         for process in ours:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                process.kill()
         psutil.wait_procs(ours, 10)
         for heard in (self.events_heard, self.beats_heard, self.logs_heard):
             heard.close()

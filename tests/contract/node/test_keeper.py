@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -98,7 +99,8 @@ def room(tmp_path: Path) -> Iterator[Room]:
     made = Room(tmp_path)
     yield made
     for process in made.processes():
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            process.kill()
 
 
 def test_the_environment_is_clean_and_the_limits_are_set(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ class Partitions:
         before = self.of(name), name in self._subscribed
         self._subscribed.put(name, slot, record, at_ms)
         if place := self._subscribed.current(name):
-            self._last[name] = max(place, self._last.get(name, place), key=lambda at: at[:2])
+            self._last[name] = max(place, self._last.get(name, place), key=lambda each: each.at)
         return before != (self.of(name), name in self._subscribed)
 
     @property

@@ -15,6 +15,11 @@ class Place(NamedTuple):
     slot: int
     record: Subscription
 
+    @property
+    def at(self) -> tuple[int, int]:
+        """What orders places by time; of two at once the higher slot is the newer, for all who read."""
+        return self.at_ms, self.slot
+
 
 class Subscribed:
     """Instruments and the slots that have them.
@@ -39,7 +44,7 @@ class Subscribed:
 
     def current(self, name: str) -> Place | None:
         """The one that counts; None when it is not subscribed."""
-        return max(self._places.get(name, {}).values(), key=lambda place: place[:2], default=None)
+        return max(self._places.get(name, {}).values(), key=lambda place: place.at, default=None)
 
     def slots(self, name: str) -> list[int]:
         """All slots that have it: more than one while it is moved."""

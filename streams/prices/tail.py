@@ -62,9 +62,11 @@ def is_subscribed(instrument: str, of: Settings) -> bool:
     """Whether the feed was asked for this instrument."""
     subscribed = Subscribed()
     for message in kafka.read_compacted(SUBSCRIPTIONS, of=of):
+        if _key(message) != instrument:
+            continue
         with contextlib.suppress(UndecodableError):
             record = decode(Subscription, message.value()) if message.value() else None
-            subscribed.put(_key(message), int(message.partition() or 0), record, message.timestamp()[1])
+            subscribed.put(instrument, int(message.partition() or 0), record, message.timestamp()[1])
     return instrument in subscribed
 
 

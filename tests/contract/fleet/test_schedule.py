@@ -12,7 +12,7 @@ import pytest
 
 from infra.clock import EXCHANGE, start_clock
 from infra.settings import Settings
-from schemas.calendar import calendar_of
+from schemas.calendar import MINUTE_US, calendar_of
 from schemas.fleet import AlgoRequest
 from tests.contract.fleet.conftest import Fleet, LightNode, light_node, put, running
 from tests.unit.streams.fleet.records import algo, node, task
@@ -53,9 +53,7 @@ def kinds(fleet: Fleet, of: str) -> list[str]:
 def is_early(fleet: Fleet) -> bool:
     """Whether the session has most of its time still to come."""
     market_us = start_clock(fleet.settings.home, SPEED).now_us()
-    session = calendar_of(EXCHANGE).session(calendar_of(EXCHANGE).day_of(market_us))
-    assert session is not None
-    return market_us - session.open_us < (session.close_us - session.open_us) / 4
+    return market_us - calendar_of(EXCHANGE).opening(market_us) < 90 * MINUTE_US
 
 
 def test_a_session_starts_its_task_and_the_next_one_starts_it_anew(fast: Fleet, lit: LightNode) -> None:

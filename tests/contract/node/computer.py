@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import io
@@ -28,6 +27,7 @@ from schemas.fleet import AlgoEvent, Command, Heartbeat, LogLine, Node, Package,
 from schemas.topics import ALGO_EVENTS, ALGO_LOGS, COMMANDS, HEARTBEATS, NODES, PACKAGES, Topic
 from streams.fleet.signing import Signer, control_key
 from tests.conftest import free_port_base
+from tests.contract.node.processes import at_home_in, home_of, kill
 from tests.wait import until
 
 R = TypeVar("R")
@@ -118,9 +118,7 @@ class Computer:
             self.process.kill()
             self.process.wait(10)
         ours = [p for p in psutil.process_iter() if _is_in(p, self.home)]
-        for process in ours:
-            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
-                process.kill()
+        kill(ours)
         psutil.wait_procs(ours, 10)
         for heard in (self.events_heard, self.beats_heard, self.logs_heard):
             heard.close()
@@ -217,24 +215,14 @@ class Computer:
 
     def processes(self, task: Task) -> list[psutil.Process]:
         """The task's living processes, known by their environment."""
-        mark = str(self.folder(task.task))
-        return [p for p in psutil.process_iter() if _environment(p).get("PORTFOLIO_HOME") == mark]
+        return at_home_in(self.folder(task.task))
 
     def status(self, task: Task) -> dict[str, Any]:
         return dict(json.loads((self.folder(task.task) / "status.json").read_text()))
 
 
-def _environment(process: psutil.Process) -> dict[str, str]:
-    try:
-        return process.environ() if process.status() != psutil.STATUS_ZOMBIE else {}
-    except psutil.Error:
-        return {}
-
-
 def _is_in(process: psutil.Process, folder: Path) -> bool:
     try:
-        return process.cwd().startswith(str(folder)) or _environment(process).get("PORTFOLIO_HOME", "").startswith(
-            str(folder)
-        )
+        return process.cwd().startswith(str(folder)) or home_of(process).startswith(str(folder))
     except psutil.Error:
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -21,6 +20,7 @@ from schemas.fleet import Task
 from streams.node import keeping
 from streams.node.keeping import Keeping, Status
 from streams.node.printed import Tail
+from tests.contract.node.processes import at_home_in, kill
 from tests.contract.node.programs import bomb
 from tests.wait import until
 
@@ -84,23 +84,14 @@ class Room:
 
     def processes(self) -> list[psutil.Process]:
         """All that have this task's environment, and live."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("PORTFOLIO_HOME") == str(self.place) and process.status() != "zombie":
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        return at_home_in(self.place)
 
 
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[Room]:
     made = Room(tmp_path)
     yield made
-    for process in made.processes():
-        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
-            process.kill()
+    kill(made.processes())
 
 
 def test_the_environment_is_clean_and_the_limits_are_set(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
